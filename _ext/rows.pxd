@@ -1,0 +1,133 @@
+# What operators over rows share: a row of any stride read piece by piece, sums that keep what rounding took,
+# and the scale at which squares neither overflow nor vanish.
+from libc.math cimport sqrt, fma, frexp, ldexp, INFINITY
+from vec cimport *
+from arrays cimport *
+
+# Elements: all operands of a piece fit in L1 together, and the sums of a long row are sums of short sums.
+cdef enum: PIECE = 1024
+
+
+cdef inline const real *take(const char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, real *room) noexcept nogil:
+    """Elements j .. j + m of a row: where they lie, or copied to `room` if they do not lie side by side."""
+    cdef Py_ssize_t k
+    if row == NULL or step == sizeof(real):
+        return <const real *>(row + j * sizeof(real)) if row != NULL else NULL
+    for k in range(m):
+        room[k] = (<const real *>(row + (j + k) * step))[0]
+    return room
+
+
+cdef inline void give(char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, const real *room) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(m):
+        (<real *>(row + (j + k) * step))[0] = room[k]
+
+
+cdef struct pair:                 # a number as hi + lo, lo far below hi
+    double hi
+    double lo
+
+
+cdef struct vpair:
+    vd hi
+    vd lo
+
+
+cdef inline void add(vpair *a, vd v) noexcept nogil:
+    """Knuth's TwoSum. It survives -ffp-contract: lo receives (hi + v) - t whatever t was rounded to."""
+    cdef vd t = a.hi + v, z = t - a.hi
+    a.lo = a.lo + ((a.hi - (t - z)) + (v - z))
+    a.hi = t
+
+
+cdef inline pair two_sum(double a, double b) noexcept nogil:
+    cdef pair p
+    p.hi = a + b
+    p.lo = p.hi - a
+    p.lo = (a - (p.hi - p.lo)) + (b - p.lo)
+    return p
+
+
+cdef inline pair total(vpair a) noexcept nogil:
+    cdef double hi[8]
+    cdef pair p, q
+    cdef int k
+    vstore(hi, a.hi)
+    p.hi, p.lo = hi[0], vsum(a.lo)
+    for k in range(1, VW):
+        q = two_sum(p.hi, hi[k])
+        p.hi, p.lo = q.hi, p.lo + q.lo
+    if p.hi - p.hi != 0:          # an infinity or a NaN is the whole answer: its rounding error is none
+        p.lo = 0
+    return p
+
+
+cdef inline pair over(pair a, double n) noexcept nogil:
+    """a / n to about twice the digits of a double."""
+    cdef pair q
+    q.hi = (a.hi + a.lo) / n
+    q.lo = (fma(-q.hi, n, a.hi) + a.lo) / n if q.hi - q.hi == 0 else 0
+    return q
+
+
+cdef inline pair inverse_root(pair a, double eps) noexcept nogil:
+    """1 / sqrt(a + eps): the rounded root, and one Newton step from it kept apart."""
+    cdef pair m = two_sum(a.hi, eps), r
+    cdef double square, rest
+    m.lo += a.lo
+    r.hi, r.lo = 1 / sqrt(m.hi), 0
+    if 0 < r.hi < INFINITY:
+        square = r.hi * r.hi
+        rest = fma(r.hi, r.hi, -square)
+        r.lo = 0.5 * r.hi * (fma(-m.hi, square, 1) - m.hi * rest - m.lo * square)
+    return r
+
+
+cdef inline bint tame(double q) noexcept nogil:
+    """Whether a sum of squares is too far from both ends of the doubles to have lost anything."""
+    return 1e-270 < q < 1e270
+
+
+cdef inline double scale_for(double largest, double eps) noexcept nogil:
+    """The power of two that brings the larger of x and sqrt(eps) to about one."""
+    cdef double top = sqrt(eps)
+    cdef int e
+    if largest > top: top = largest
+    if not 0 < top < INFINITY: return 1
+    frexp(top, &e)
+    return ldexp(1, -max(-1000, min(1000, e)))
+
+
+cdef inline vd keep(vd v, Py_ssize_t k) noexcept nogil:
+    """The first k lanes; zero in the others."""
+    cdef double lane[8]
+    cdef Py_ssize_t i
+    vstore(lane, v)
+    for i in range(k, VW):
+        lane[i] = 0
+    return vload(lane)
+
+
+cdef inline double largest_of(const char *row, Py_ssize_t step, Py_ssize_t n, real *room) noexcept nogil:
+    cdef const real *x
+    cdef Py_ssize_t j = 0, k, m
+    cdef double top = 0, v
+    while j < n:
+        m = min(PIECE, n - j)
+        x = take(row, step, j, m, room)
+        j += PIECE
+        for k in range(m):
+            v = get(x + k)
+            if v < 0: v = -v
+            if v > top: top = v
+    return top
+
+
+cdef inline bint is_far(void *array) noexcept nogil:
+    """Whether an output this large leaves L3 before anyone reads it: it is then written past the caches."""
+    cdef Py_ssize_t n = 1
+    cdef int axis
+    for axis in range(ndim_of(array)):
+        n *= size_of(array, axis)
+    return n * step_of(array, -1) >= 32 << 20

@@ -1,0 +1,298 @@
+/* What Cython cannot say: eight doubles as one value.
+ *
+ * A kernel computes in double whatever the array holds, so the only vector type is `vd`.
+ * At every level it has eight lanes, and sums therefore have one order on every CPU. With gcc and clang it
+ * is a vector extension: + - * / work on it, and the compiler splits it into what the level has. Elsewhere
+ * it is a plain double (VW is 1) and the same sources compile to scalar loops.
+ *
+ * Element types: float, double, and f16, bf16 as 16-bit structs. load, store, get, put pick by pointer type.
+ */
+#ifndef REFNORM_VEC_H
+#define REFNORM_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+#include <math.h>
+
+typedef struct { uint16_t bits; } f16;
+typedef struct { uint16_t bits; } bf16;
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+#if !defined(REFNORM_PORTABLE) && defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#define LEVEL 4
+#elif !defined(REFNORM_PORTABLE) && defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#define LEVEL 3
+#elif !defined(REFNORM_PORTABLE) && defined(__SSE4_2__)
+#define LEVEL 2
+#else
+#define LEVEL 0
+#endif
+
+#if LEVEL
+#include <immintrin.h>
+#endif
+
+/* ---- one element ---- */
+
+INLINE double f16_to_double(uint16_t h) {
+#if LEVEL >= 3
+    return (double)_cvtsh_ss(h);
+#else
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, body = h & 0x7fffu, bits;
+    float value;
+    if (body >= 0x7c00u) bits = sign | 0x7f800000u | ((body & 0x3ffu) << 13);       /* inf, NaN */
+    else if (body >= 0x0400u) bits = sign | ((body + 0x1c000u) << 13);               /* normal */
+    else { double v = (double)body * 0x1p-24; return sign ? -v : v; }                /* zero, denormal */
+    memcpy(&value, &bits, 4);
+    return (double)value;
+#endif
+}
+
+/* Rounded to odd at 24 bits, so that the second rounding to 11 or 8 bits is the only one that counts. */
+INLINE float odd_float(double v) {
+    uint64_t b;
+    memcpy(&b, &v, 8);
+    if (v == v) b = (b & ~0x1fffffffull) | (((b & 0x1fffffffull) + 0x1fffffffull) & 0x20000000ull);
+    memcpy(&v, &b, 8);
+    return (float)v;
+}
+
+INLINE uint16_t float_to_bf16(float v) {
+    uint32_t b;
+    memcpy(&b, &v, 4);
+    if (v != v) return (uint16_t)((b >> 16) | 0x40u);
+    return (uint16_t)((b + 0x7fffu + ((b >> 16) & 1u)) >> 16);
+}
+
+INLINE uint16_t float_to_f16(float v) {
+#if LEVEL >= 3
+    return (uint16_t)_cvtss_sh(v, 0);
+#else
+    uint32_t b, sign, kept, rest, half;
+    memcpy(&b, &v, 4);
+    sign = (b >> 16) & 0x8000u;
+    b &= 0x7fffffffu;
+    if (b > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | ((b >> 13) & 0x3ffu));
+    if (b >= 0x47800000u) return (uint16_t)(sign | 0x7c00u);                         /* beyond 65536, inf */
+    if (b < 0x38800000u) {                                                           /* denormal: units of 2^-24 */
+        float units = fabsf(v) * 0x1p24f;
+        kept = (uint32_t)units;
+        units -= (float)kept;
+        return (uint16_t)(sign | (kept + (units > 0.5f || (units == 0.5f && (kept & 1u)))));
+    }
+    kept = (b - 0x38000000u) >> 13;
+    rest = b & 0x1fffu;
+    half = rest > 0x1000u || (rest == 0x1000u && (kept & 1u));
+    return (uint16_t)(sign | (kept + half));
+#endif
+}
+
+INLINE double get_float(const float *p) { return (double)*p; }
+INLINE double get_double(const double *p) { return *p; }
+INLINE double get_f16(const f16 *p) { return f16_to_double(p->bits); }
+INLINE double get_bf16(const bf16 *p) {
+    uint32_t b = (uint32_t)p->bits << 16;
+    float v;
+    memcpy(&v, &b, 4);
+    return (double)v;
+}
+INLINE void put_float(float *p, double v) { *p = (float)v; }
+INLINE void put_double(double *p, double v) { *p = v; }
+INLINE void put_f16(f16 *p, double v) { p->bits = float_to_f16(odd_float(v)); }
+INLINE void put_bf16(bf16 *p, double v) { p->bits = float_to_bf16(odd_float(v)); }
+
+#define BY_TYPE(name, p) _Generic((p), \
+    float *: name##_float, const float *: name##_float, double *: name##_double, const double *: name##_double, \
+    f16 *: name##_f16, const f16 *: name##_f16, bf16 *: name##_bf16, const bf16 *: name##_bf16)
+#define get(p) BY_TYPE(get, p)(p)
+#define put(p, v) BY_TYPE(put, p)(p, v)
+
+/* ---- eight elements ---- */
+
+#if defined(__GNUC__)
+
+#define VW 8
+typedef double vd __attribute__((vector_size(64)));
+typedef int64_t vi __attribute__((vector_size(64)));
+typedef float vf8 __attribute__((vector_size(32)));
+typedef union { vd v; vi i; double d[8];
+#if LEVEL
+    __m128d x[4];
+#endif
+#if LEVEL >= 3
+    __m256d y[2];
+#endif
+} vparts;
+
+INLINE vd vset(double a) { return (vd){a, a, a, a, a, a, a, a}; }
+
+INLINE vd load_double(const double *p) { vd v; memcpy(&v, p, 64); return v; }
+INLINE void store_double(double *p, vd v) { memcpy(p, &v, 64); }
+
+#if LEVEL == 4
+INLINE vd load_float(const float *p) { return (vd)_mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+INLINE void store_float(float *p, vd v) { _mm256_storeu_ps(p, _mm512_cvtpd_ps((__m512d)v)); }
+INLINE void stream_float(float *p, vd v) { _mm256_stream_ps(p, _mm512_cvtpd_ps((__m512d)v)); }
+#elif LEVEL == 3
+INLINE vd load_float(const float *p) {
+    vparts u;
+    u.y[0] = _mm256_cvtps_pd(_mm_loadu_ps(p));
+    u.y[1] = _mm256_cvtps_pd(_mm_loadu_ps(p + 4));
+    return u.v;
+}
+INLINE __m256 to_floats(vd v) {
+    vparts u = {v};
+    return _mm256_set_m128(_mm256_cvtpd_ps(u.y[1]), _mm256_cvtpd_ps(u.y[0]));
+}
+INLINE void store_float(float *p, vd v) { _mm256_storeu_ps(p, to_floats(v)); }
+INLINE void stream_float(float *p, vd v) { _mm256_stream_ps(p, to_floats(v)); }
+#elif LEVEL == 2
+INLINE vd load_float(const float *p) {
+    vparts u;
+    __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + 4);
+    u.x[0] = _mm_cvtps_pd(a); u.x[1] = _mm_cvtps_pd(_mm_movehl_ps(a, a));
+    u.x[2] = _mm_cvtps_pd(b); u.x[3] = _mm_cvtps_pd(_mm_movehl_ps(b, b));
+    return u.v;
+}
+INLINE void store_float(float *p, vd v) {
+    vparts u = {v};
+    _mm_storeu_ps(p, _mm_movelh_ps(_mm_cvtpd_ps(u.x[0]), _mm_cvtpd_ps(u.x[1])));
+    _mm_storeu_ps(p + 4, _mm_movelh_ps(_mm_cvtpd_ps(u.x[2]), _mm_cvtpd_ps(u.x[3])));
+}
+INLINE void stream_float(float *p, vd v) {
+    vparts u = {v};
+    _mm_stream_ps(p, _mm_movelh_ps(_mm_cvtpd_ps(u.x[0]), _mm_cvtpd_ps(u.x[1])));
+    _mm_stream_ps(p + 4, _mm_movelh_ps(_mm_cvtpd_ps(u.x[2]), _mm_cvtpd_ps(u.x[3])));
+}
+#else
+INLINE vd load_float(const float *p) { vf8 a; memcpy(&a, p, 32); return __builtin_convertvector(a, vd); }
+INLINE void store_float(float *p, vd v) { vf8 a = __builtin_convertvector(v, vf8); memcpy(p, &a, 32); }
+INLINE void stream_float(float *p, vd v) { store_float(p, v); }
+#endif
+
+#if LEVEL >= 3
+INLINE vd load_f16(const f16 *p) {
+    float a[8];
+    _mm256_storeu_ps(a, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)));
+    return load_float(a);
+}
+INLINE vd load_bf16(const bf16 *p) {
+    float a[8];
+    _mm256_storeu_si256((__m256i *)a, _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+    return load_float(a);
+}
+INLINE vd vodd(vd v) {                                          /* odd_float, eight at once */
+    vparts u = {v}, w;
+    w.i = (u.i & ~0x1fffffffll) | (((u.i & 0x1fffffffll) + 0x1fffffffll) & 0x20000000ll);
+    vi nan = v != v;
+    w.i = (nan & u.i) | (~nan & w.i);
+    return w.v;
+}
+INLINE void store_f16(f16 *p, vd v) {
+    float a[8];
+    store_float(a, vodd(v));
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(_mm256_loadu_ps(a), 0));
+}
+INLINE void store_bf16(bf16 *p, vd v) {
+    float a[8];
+    store_float(a, vodd(v));
+    for (int k = 0; k < 8; k++) p[k].bits = float_to_bf16(a[k]);
+}
+#else
+INLINE vd load_f16(const f16 *p) { vparts u; for (int k = 0; k < 8; k++) u.d[k] = get_f16(p + k); return u.v; }
+INLINE vd load_bf16(const bf16 *p) { vparts u; for (int k = 0; k < 8; k++) u.d[k] = get_bf16(p + k); return u.v; }
+INLINE void store_f16(f16 *p, vd v) { vparts u = {v}; for (int k = 0; k < 8; k++) put_f16(p + k, u.d[k]); }
+INLINE void store_bf16(bf16 *p, vd v) { vparts u = {v}; for (int k = 0; k < 8; k++) put_bf16(p + k, u.d[k]); }
+#endif
+#if LEVEL == 4
+INLINE void stream_double(double *p, vd v) { _mm512_stream_pd(p, (__m512d)v); }
+#else
+INLINE void stream_double(double *p, vd v) { store_double(p, v); }
+#endif
+INLINE void stream_f16(f16 *p, vd v) { store_f16(p, v); }
+INLINE void stream_bf16(bf16 *p, vd v) { store_bf16(p, v); }
+
+INLINE double vsum(vd v) {
+    vparts u = {v};
+    return ((u.d[0] + u.d[4]) + (u.d[2] + u.d[6])) + ((u.d[1] + u.d[5]) + (u.d[3] + u.d[7]));
+}
+INLINE vd vselect(vi mask, vd yes, vd no) { return (vd)((mask & (vi)yes) | (~mask & (vi)no)); }
+#if LEVEL == 4
+/* x where x is NaN or above floor, else floor */
+INLINE vd vfloor_at(vd x, double floor) { return (vd)_mm512_max_pd((__m512d)vset(floor), (__m512d)x); }
+INLINE vd vmax(vd a, vd b) { return (vd)_mm512_max_pd((__m512d)a, (__m512d)b); }
+INLINE vd vabs(vd a) { return (vd)_mm512_abs_pd((__m512d)a); }
+#else
+INLINE vd vfloor_at(vd x, double floor) { return vselect(x < floor, vset(floor), x); }
+INLINE vd vmax(vd a, vd b) { return vselect(a > b, a, b); }
+INLINE vd vabs(vd a) { vparts u = {a}; u.i &= 0x7fffffffffffffffll; return u.v; }
+#endif
+INLINE double vlargest(vd v) {
+    vparts u = {v};
+    double m = u.d[0];
+    for (int k = 1; k < 8; k++) m = u.d[k] > m ? u.d[k] : m;
+    return m;
+}
+
+#define LANES(p, expression) vparts u; for (int k = 0; k < 8; k++) u.d[k] = expression; return u.v
+
+#else /* no vector extension: the same words for one double */
+
+#define VW 1
+typedef double vd;
+INLINE vd vset(double a) { return a; }
+#define load_float get_float
+#define load_double get_double
+#define load_f16 get_f16
+#define load_bf16 get_bf16
+#define store_float put_float
+#define store_double put_double
+#define store_f16 put_f16
+#define store_bf16 put_bf16
+#define stream_float put_float
+#define stream_double put_double
+#define stream_f16 put_f16
+#define stream_bf16 put_bf16
+INLINE double vsum(vd v) { return v; }
+INLINE vd vfloor_at(vd x, double floor) { return x < floor ? floor : x; }
+INLINE vd vmax(vd a, vd b) { return a > b ? a : b; }
+INLINE vd vabs(vd a) { return fabs(a); }
+INLINE double vlargest(vd v) { return v; }
+
+#endif
+
+#define vload(p) BY_TYPE(load, p)(p)
+#define vstore(p, v) BY_TYPE(store, p)(p, v)
+#define vstream(p, v) BY_TYPE(stream, p)(p, v)
+
+/* ---- the end of a row: the first k < VW elements, zeros behind them ---- */
+
+#define FIRST(type) \
+    INLINE vd load_first_##type(const type *p, int64_t k) { \
+        type some[VW]; memset(some, 0, sizeof some); memcpy(some, p, k * sizeof *p); return load_##type(some); } \
+    INLINE void store_first_##type(type *p, vd v, int64_t k) { \
+        type some[VW]; store_##type(some, v); memcpy(p, some, k * sizeof *p); }
+FIRST(float) FIRST(double) FIRST(f16) FIRST(bf16)
+#undef FIRST
+#define vload_first(p, k) BY_TYPE(load_first, p)(p, k)
+#define vstore_first(p, v, k) BY_TYPE(store_first, p)(p, v, k)
+
+/* ---- memory ---- */
+
+#if defined(__GNUC__)
+#define prefetch(p) __builtin_prefetch((p), 0, 3)
+#else
+#define prefetch(p) ((void)0)
+#endif
+#if LEVEL
+#define fence() _mm_sfence()
+#else
+#define fence() ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,29 @@
+# The words of vec.h for Cython. `vd` is told to Cython as a double, so that + - * / are plain C on it.
+cdef extern from "vec.h" nogil:
+    ctypedef struct f16:
+        unsigned short bits
+    ctypedef struct bf16:
+        unsigned short bits
+    ctypedef double vd
+    const int VW
+    vd vset(double)
+    vd vload(...)
+    void vstore(...)
+    void vstream(...)
+    vd vload_first(...)
+    void vstore_first(...)
+    double get(...)
+    void put(...)
+    double vsum(vd)
+    vd vmax(vd, vd)
+    vd vabs(vd)
+    vd vfloor_at(vd, double)
+    double vlargest(vd)
+    void prefetch(const void *)
+    void fence()
+
+ctypedef fused real:
+    float
+    double
+    f16
+    bf16

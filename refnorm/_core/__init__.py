@@ -1,0 +1,1 @@
+"""Private engines shared by several operators, one file each."""

@@ -1,0 +1,251 @@
+"""The kernel lane: which calls it takes, and how arrays get to a compiled loop and back."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import numpy as np
+
+from ._modes import MODES
+from ._threads import share
+from ._xp import dtype_name
+
+__all__ = ["LEVELS", "cpu_level", "load", "row_blocks", "run", "takes"]
+
+LEVELS = ("v4", "v3", "v2", "portable")  # x86-64 with AVX-512, AVX2, SSE4.2; any CPU. Best first.
+_KERNEL_DTYPES = {np.dtype(name) for name in ("float16", "float32", "float64")}
+_ALIGNED_BYTES = 1 << 20  # from here on an output starts on a cache line, which streaming stores need
+
+
+# ---- which level ----
+
+
+def _levels_of_cpu() -> tuple[str, ...]:
+    try:
+        from ._cpu import level
+    except ImportError:  # nothing was compiled
+        return ("portable",)
+    return LEVELS[LEVELS.index(level()) :]
+
+
+def _choose_levels() -> tuple[str, ...]:
+    able = _levels_of_cpu()
+    forced = os.environ.get("REFNORM_CPU")
+    if not forced:
+        return able
+    if forced not in LEVELS:
+        raise ValueError(f"REFNORM_CPU must be one of {', '.join(LEVELS)}, got {forced!r}")
+    if forced not in able:
+        raise ValueError(f"REFNORM_CPU={forced}: this CPU runs {', '.join(able)} only")
+    return (forced,)
+
+
+_levels = _choose_levels()
+
+
+def cpu_level() -> str | None:
+    """Return the CPU level of the kernels in use, or None where nothing is compiled."""
+    kernels = load("refnorm.norm.rms")
+    return kernels and kernels.__name__.split(".")[1].removeprefix("_")
+
+
+def load(module: str):
+    """Return the compiled neighbour of ``refnorm.<wing>.<idea>`` at the best level there is, else None."""
+    _, wing, idea = module.split(".")
+    for level in _levels:
+        name = f"refnorm._{level}.{wing}._{idea}"
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not name.startswith(error.name or "?"):
+                raise
+    return None
+
+
+# ---- which calls ----
+
+
+def takes(kernels, *arrays) -> bool:
+    """Return whether the kernel lane takes this call; under ``lane("kernel")`` raise where it does not."""
+    if MODES.lane == "formula":
+        return False
+    if kernels is not None:
+        first = arrays[0]
+        dtype = first.dtype
+        for x in arrays:
+            if x is None:
+                continue
+            if type(x) is not np.ndarray or x.dtype is not dtype or not x.flags.aligned or dtype not in _KERNEL_DTYPES:
+                break
+        else:
+            return True
+    reason = _reason_against(kernels, [x for x in arrays if x is not None])
+    if reason is None:
+        return True
+    if MODES.lane == "kernel":
+        raise RuntimeError(f'lane("kernel"): no kernel takes this call: {reason}')
+    return False
+
+
+def _reason_against(kernels, arrays) -> str | None:
+    if kernels is None:
+        return "none is compiled here"
+    for x in arrays:
+        library = type(x).__module__.partition(".")[0]
+        if type(x) is np.ndarray or type(x) is np.memmap:
+            reason = _against_numpy(x)
+        elif library == "torch":
+            reason = _against_torch(x)
+        elif library == "jaxlib":
+            reason = _against_jax(x)
+        else:
+            reason = f"{library}.{type(x).__name__} is not plain CPU memory"
+        if reason is None and dtype_name(x) != dtype_name(arrays[0]):
+            reason = f"dtypes differ, {dtype_name(arrays[0])} and {dtype_name(x)}"
+        if reason is not None:
+            return reason
+    return None
+
+
+def _against_numpy(x) -> str | None:
+    if not x.flags.aligned or not x.dtype.isnative:
+        return "misaligned or byte-swapped memory"
+    return None
+
+
+def _against_torch(x) -> str | None:
+    """Anything but plain memory that nothing watches takes the formula: autograd, tracing, modes, subclasses."""
+    torch = sys.modules["torch"]
+    if torch.compiler.is_compiling():
+        return "torch is compiling"
+    if type(x) is not torch.Tensor and type(x) is not torch.nn.Parameter:
+        return f"{type(x).__name__} is a tensor subclass"
+    if x.device.type != "cpu" or x.layout is not torch.strided:
+        return f"the tensor is {x.layout} on {x.device}"
+    if x.requires_grad and torch.is_grad_enabled():
+        return "a gradient is wanted"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "a forward-mode level is open"
+    c = torch._C
+    if c._functorch.maybe_current_level() is not None or c._functorch.is_functorch_wrapped_tensor(x):
+        return "a functorch transform is running"
+    if c._len_torch_dispatch_stack() or c._len_torch_function_stack() or c._get_tracing_state() is not None:
+        return "a torch mode or trace is active"
+    if x.is_conj() or x.is_neg():
+        return "the negative bit is set"
+    if x.data_ptr() % x.element_size():
+        return "misaligned memory"
+    return None
+
+
+def _against_jax(x) -> str | None:
+    """Concrete arrays only come here: tracers belong to the module jax, not jaxlib."""
+    jax = sys.modules["jax"]
+    if x.is_deleted() or len(x.devices()) != 1 or next(iter(x.devices())).platform != "cpu":
+        return "the array is not on one CPU"
+    if dtype_name(x) == "float64" and not jax.config.jax_enable_x64:
+        return "float64 without jax_enable_x64"
+    return None
+
+
+# ---- there and back ----
+
+
+def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
+    """Call a kernel over all its units and return its output in the library, dtype and layout of `x`.
+
+    `args` are arrays, None and plain numbers. The output has the shape of `x`, or `shape`; `units` counts
+    the rows of `x` where it is not said. With `parts`, a shape, the kernel also fills a float64 array whose
+    sum over its first axis is returned too: ``(y, total)``.
+    """
+    if type(x) is np.ndarray and x.dtype in _KERNEL_DTYPES:
+        memory = x
+    else:
+        memory = _memory(x)
+        args = tuple(_memory(a) if hasattr(a, "shape") else a for a in args)
+    y = _empty(memory, shape) if out is None else _memory(out)
+    call = (memory, *args, y)
+    if parts is not None:
+        partial = np.zeros(parts)
+        call = (*call, partial)
+    if units is None:
+        units = 1
+        for n in memory.shape[:-1]:
+            units *= n
+    if y.size or parts is not None:
+        share(kernel, units, call, memory.nbytes + y.nbytes)
+    y = out if out is not None else y if memory is x else _wrap(y, x)
+    return y if parts is None else (y, _wrap_float64(partial.sum(axis=0), x))
+
+
+def row_blocks(rows) -> tuple[int, int]:
+    """Return (rows a block, blocks): the fixed shares in which sums over rows are taken, threads or not."""
+    n = _count(rows.shape[:-1])
+    block = max(1, -(-n // 64))
+    return block, -(-n // block)
+
+
+def _empty(x, shape):
+    """Return new memory laid out like `x`; on a cache line where it is large."""
+    if x.nbytes < _ALIGNED_BYTES:
+        return np.empty_like(x, shape=shape)
+    like = np.empty_like(x, shape=shape)
+    off = -like.ctypes.data % 64
+    if not off:
+        return like
+    del like
+    block = np.empty(x.dtype.itemsize * _count(x.shape if shape is None else shape) + 64, dtype=np.uint8)
+    start = -block.ctypes.data % 64
+    flat = block[start : block.size - 64 + start].view(x.dtype)
+    return _in_order(flat, x, x.shape if shape is None else shape)
+
+
+def _count(shape) -> int:
+    n = 1
+    for size in shape:
+        n *= size
+    return n
+
+
+def _in_order(flat, x, shape):
+    """Shape flat memory as `shape` with its axes in the memory order of `x`."""
+    order = sorted(range(x.ndim), key=lambda a: -abs(x.strides[a]))
+    if len(shape) != x.ndim:
+        return flat.reshape(shape)
+    back = [order.index(a) for a in range(x.ndim)]
+    return flat.reshape([shape[a] for a in order]).transpose(back)
+
+
+def _memory(x):
+    """Return the memory of an accepted array as a NumPy view; bfloat16 as uint16."""
+    if x is None:
+        return None
+    if isinstance(x, np.ndarray):
+        view = x if type(x) is np.ndarray else x.view(np.ndarray)
+    elif type(x).__module__.startswith("torch"):
+        torch = sys.modules["torch"]
+        x = x.detach()
+        view = (x.view(torch.uint16) if x.dtype is torch.bfloat16 else x).numpy()
+    else:
+        view = np.asarray(x)
+    return view.view(np.uint16) if view.dtype.name == "bfloat16" else view
+
+
+def _wrap(y, like):
+    """Return kernel output `y` as an array of the library and dtype of `like`."""
+    if isinstance(like, np.ndarray):
+        return y.view(like.dtype)
+    if type(like).__module__.startswith("torch"):
+        tensor = sys.modules["torch"].from_numpy(y)
+        return tensor.view(like.dtype) if tensor.dtype is not like.dtype else tensor
+    return sys.modules["jax"].numpy.asarray(y.view(like.dtype))
+
+
+def _wrap_float64(y, like):
+    if isinstance(like, np.ndarray):
+        return y
+    if type(like).__module__.startswith("torch"):
+        return sys.modules["torch"].from_numpy(y)
+    return sys.modules["jax"].numpy.asarray(y)

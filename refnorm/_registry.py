@@ -1,0 +1,153 @@
+"""The book of operators: written by decorators that give each function back untouched."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from ._cases import Case
+
+__all__ = ["OPERATORS", "WINGS", "Law", "Mistake", "Operator", "conventions", "gradient", "law", "mistake", "operator"]
+
+WINGS = ("norm", "pool", "prob")
+
+
+@dataclass(frozen=True)
+class Law:
+    """An identity: called with a candidate and arrays it returns two things that must agree."""
+
+    name: str
+    draws: tuple
+    function: Callable
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong twin: the operator as it is got wrong in one named way."""
+
+    name: str
+    kind: str
+    function: Callable
+
+
+@dataclass
+class Operator:
+    """What is known of one public function."""
+
+    function: Callable
+    papers: tuple[str, ...]
+    kernel: str | None
+    cases: list[Case]
+    bench: Case | None
+    gradient: Callable | None = None
+    laws: list[Law] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    conventions: dict[str, dict] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def wing(self) -> str:
+        return self.function.__module__.split(".")[1]
+
+    @property
+    def idea(self) -> str:
+        return self.function.__module__.split(".")[2]
+
+    def load_card(self) -> Operator:
+        """Read this operator's mistakes and conventions; returns the operator."""
+        importlib.import_module(f"refnorm.cards.{self.wing}.{self.idea}")
+        return self
+
+
+class _Operators(Mapping):
+    """Name -> Operator, in the order of the wings; loads every wing when it is first read."""
+
+    def __init__(self):
+        self.book: dict[str, Operator] = {}
+
+    def _load(self) -> None:
+        for wing in WINGS:
+            importlib.import_module(f"refnorm.{wing}")
+
+    def __getitem__(self, name: str) -> Operator:
+        self._load()
+        return self.book[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self.book, key=lambda name: (self.book[name].function.__module__, name)))
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self.book)
+
+
+OPERATORS = _Operators()
+
+
+def operator(*, paper, cases: list[Case], kernel: str | None = None, bench: Case | None = None):
+    """Write a public function in the book. `paper` is a key of papers.json, or several."""
+
+    def write(function):
+        papers = (paper,) if isinstance(paper, str) else tuple(paper)
+        if function.__name__ in OPERATORS.book:
+            raise ValueError(f"operator {function.__name__} is written twice")
+        OPERATORS.book[function.__name__] = Operator(function, papers, kernel, cases, bench)
+        return function
+
+    return write
+
+
+def _of(function) -> Operator:
+    return OPERATORS.book[function.__name__]
+
+
+def gradient(function):
+    """Write ``<name>_vjp(cotangent, *inputs)`` beside its operator."""
+
+    def write(vjp):
+        _of(function).gradient = vjp
+        return vjp
+
+    return write
+
+
+def law(function, *draws):
+    """Write an identity of an operator: ``def scale_free(f, x): return f(7 * x, eps=0.0), f(x, eps=0.0)``."""
+
+    def write(identity):
+        _of(function).laws.append(Law(identity.__name__, draws, identity))
+        return identity
+
+    return write
+
+
+def mistake(function, name: str, *, kind: str):
+    """Write a wrong twin of an operator. It gets float64 NumPy arrays; its answer is rounded to their dtype."""
+
+    def write(twin):
+        _of(function).mistakes.append(Mistake(name, kind, twin))
+        return twin
+
+    return write
+
+
+def conventions(function, framework: str, note: str = "", **options) -> None:
+    """Write the keyword values under which an operator equals a framework's, and where that is discussed."""
+    _of(function).conventions[framework] = options
+    _of(function).notes[framework] = note
+
+
+@cache
+def papers() -> dict[str, dict]:
+    """Return every paper the operators cite: key -> title, authors, year, arxiv, doi."""
+    from importlib.resources import files  # 7 ms that only a reader of papers pays
+
+    return {p["id"]: p for p in json.loads(files("refnorm").joinpath("papers.json").read_text("utf-8"))}

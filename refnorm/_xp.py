@@ -1,0 +1,278 @@
+"""Namespaces, dtypes and refusals: what an operator asks of an array, whatever library made it.
+
+No library is imported here that the caller has not already imported.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+
+import numpy as np
+
+from ._modes import MODES
+
+__all__ = [
+    "check_out",
+    "device",
+    "dtype_name",
+    "flat",
+    "give_back",
+    "last",
+    "like_weight",
+    "prepare",
+    "require_along",
+    "require_eps",
+    "require_same_shape",
+    "require_shape",
+    "roomy",
+    "shape_along",
+    "widen",
+]
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+_NUMPY_FLOATS = {np.dtype(name) for name in ("float16", "float32", "float64")}
+_FLOAT64_DEVICES = ("cpu", "cuda")
+
+
+def dtype_name(x) -> str:
+    """Return the bare name of an array's dtype: ``"float32"`` for every library."""
+    return str(x.dtype).rpartition(".")[2]
+
+
+def device(x):
+    """Return the device an array lives on, as its library writes it; None where there is no such thing."""
+    return getattr(x, "device", None)
+
+
+# ---- what came in ----
+
+
+def prepare(*arrays):
+    """Return ``(namespace, *arrays)``; refuse what is not floating arrays of one library. None passes."""
+    for x in arrays:
+        if x is not None and (type(x) is not np.ndarray or x.dtype not in _NUMPY_FLOATS):
+            return _prepare_any(arrays)
+    return (np, *arrays)
+
+
+def _prepare_any(arrays):
+    given = [x for x in arrays if x is not None]
+    xp = _namespace(given[0], arrays)
+    for x in given:
+        if _namespace(x, arrays) is not xp:
+            raise TypeError(_mixed(arrays))
+        if dtype_name(x) not in FLOATS:
+            raise TypeError(
+                f"{_who(arrays, x)} must hold real floating numbers ({', '.join(FLOATS)}), got {dtype_name(x)}"
+            )
+    return (xp, *arrays)
+
+
+def _namespace(x, arrays):
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        import array_api_compat.torch as xp
+
+        return xp
+    if isinstance(x, np.ndarray | np.generic):
+        if isinstance(x, np.matrix | np.ma.MaskedArray):
+            raise TypeError(f"{_who(arrays, x)} must be a plain array, got {type(x).__name__}")
+        return np
+    try:
+        from array_api_compat import array_namespace
+
+        return array_namespace(x)
+    except TypeError:
+        raise TypeError(
+            f"{_who(arrays, x)} must be an array (NumPy, CuPy, torch, JAX, dask, any array-API library), "
+            f"got {type(x).__module__}.{type(x).__qualname__}"
+        ) from None
+
+
+def _mixed(arrays) -> str:
+    libraries = [f"{_who(arrays, x)}: {type(x).__module__.partition('.')[0]}" for x in arrays if x is not None]
+    return "arrays of one library expected, got " + ", ".join(libraries)
+
+
+def _who(arrays, x) -> str:
+    """Name the argument of the calling operator that holds `x`. Read only on the way to an error."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    position = next(i for i, a in enumerate(arrays) if a is x)
+    return f"{frame.f_code.co_name}: {frame.f_code.co_varnames[position]}"
+
+
+# ---- the computing dtype ----
+
+
+def widen(xp, *arrays):
+    """Return the arrays in the dtype to compute in: float64 under ``compute("wide")`` where there is one.
+
+    Under ``compute("native")``, and where library or device has no float64, half types go to float32 and
+    float32 stays. One float64 array makes all float64.
+    """
+    given = [x for x in arrays if x is not None]
+    wide = any(dtype_name(x) == "float64" for x in given)
+    if not wide and MODES.compute == "wide":
+        wide = _has_float64(xp, given[0])
+    dtype = xp.float64 if wide else xp.float32
+    return tuple(x if x is None else _cast(xp, x, dtype) for x in arrays)
+
+
+def _has_float64(xp, x) -> bool:
+    if xp is np:
+        return True
+    if getattr(device(x), "type", None) in _FLOAT64_DEVICES:  # torch: asking its namespace costs 20 us
+        return True
+    return "float64" in xp.__array_namespace_info__().dtypes()
+
+
+def _cast(xp, x, dtype):
+    if x.dtype == dtype:
+        return x
+    return x.astype(dtype) if xp is np else xp.astype(x, dtype)
+
+
+def roomy(x, computed) -> bool:
+    """Return whether squares of any `x` fit the wider dtype of `computed`, so that nothing need be scaled."""
+    narrow, wide = dtype_name(x), dtype_name(computed)
+    return narrow != wide and (wide == "float64" or narrow == "float16")
+
+
+# ---- axes ----
+
+
+def _axes(ndim: int, axis) -> tuple[int, ...]:
+    given = axis if isinstance(axis, tuple | list) else (axis,)
+    try:
+        axes = tuple(operator.index(a) for a in given)
+    except TypeError:
+        raise TypeError(f"axis must be an int or a tuple of ints, got {axis!r}") from None
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"axis {a} does not exist in an array of {ndim} axes")
+    axes = tuple(a % ndim for a in axes)
+    if not axes or len(set(axes)) != len(axes):
+        raise ValueError(f"axis must name each axis once, got {axis!r}")
+    return axes
+
+
+def shape_along(x, axis) -> tuple:
+    """Return the sizes of `x` along `axis`, an int or a tuple of them."""
+    return tuple(x.shape[a] for a in _axes(x.ndim, axis))
+
+
+def last(xp, x, axis):
+    """Return `x` with `axis` at the end, several axes flattened to one; `x` itself when it is there already."""
+    if x is None or axis == -1 and x.ndim:
+        return x
+    axes = _axes(x.ndim, axis)
+    kept = tuple(a for a in range(x.ndim) if a not in axes)
+    if kept + axes != tuple(range(x.ndim)):
+        x = x.transpose(kept + axes) if xp is np else xp.permute_dims(x, kept + axes)
+    if len(axes) > 1:
+        x = xp.reshape(x, x.shape[: len(kept)] + (_product(x.shape[len(kept) :]),))
+    return x
+
+
+def flat(xp, weight):
+    """Return a parameter of several axes as one axis, in step with `last`."""
+    return weight if weight is None or weight.ndim == 1 else xp.reshape(weight, (-1,))
+
+
+def like_weight(xp, total, weight):
+    """Return the cotangent of a parameter in its shape and dtype; None where there is no parameter."""
+    return None if weight is None else _cast(xp, xp.reshape(total, weight.shape), weight.dtype)
+
+
+def _product(sizes):
+    total = 1
+    for size in sizes:
+        total = total * size
+    return total
+
+
+def give_back(xp, y, x, axis=-1, out=None):
+    """Return rows `y` as an array of the layout and dtype of `x`: the inverse of `last` and of `widen`."""
+    if y.dtype != x.dtype:
+        y = _cast(xp, y, x.dtype)
+    if axis != -1:
+        axes = _axes(x.ndim, axis)
+        kept = tuple(a for a in range(x.ndim) if a not in axes)
+        order = kept + axes
+        if len(axes) > 1:
+            y = xp.reshape(y, tuple(x.shape[a] for a in order))
+        if order != tuple(range(x.ndim)):
+            y = xp.permute_dims(y, tuple(order.index(a) for a in range(x.ndim)))
+    if out is None or y is out:
+        return y
+    if xp is not np or not np.may_share_memory(y, out):  # a kernel wrote through a view of `out`
+        out[...] = y
+    return out
+
+
+# ---- refusals ----
+
+
+def require_shape(name: str, x, shape) -> None:
+    """Refuse an array whose shape is not `shape`. Sizes dask does not know yet (NaN) pass; so does None."""
+    if x is None or x.shape == shape:
+        return
+    if len(x.shape) != len(shape) or any(a != b for a, b in zip(x.shape, shape, strict=True) if a == a and b == b):
+        raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(x.shape)}")
+
+
+def require_same_shape(name: str, x, other) -> None:
+    """Refuse an array that has not the shape of another."""
+    require_shape(name, x, tuple(other.shape))
+
+
+def require_along(x, axis, weight=None, bias=None) -> None:
+    """Refuse an empty `axis`, and parameters that have not the shape of it."""
+    sizes = x.shape[-1:] if axis == -1 and x.ndim else shape_along(x, axis)
+    if 0 in sizes:
+        raise ValueError(f"axis {axis} must not be empty, got an array of shape {tuple(x.shape)}")
+    require_shape("weight", weight, sizes)
+    require_shape("bias", bias, sizes)
+
+
+def require_eps(eps) -> None:
+    """Refuse an `eps` that is no real number or below zero."""
+    try:
+        bad = not eps >= 0 or eps == float("inf")
+    except TypeError:
+        raise TypeError(f"eps must be a real number, got {type(eps).__name__}") from None
+    if bad:
+        raise ValueError(f"eps must be finite and not below zero, got {eps!r}")
+
+
+def check_out(out, x, *others, shape=None) -> None:
+    """Refuse an `out` that cannot take the answer. `out` may be `x` itself; any other overlap is refused."""
+    if out is None:
+        return
+    library = type(x).__module__.partition(".")[0]
+    if not (type(x) is np.ndarray or library == "cupy"):
+        raise TypeError(f"out= works on NumPy and CuPy arrays, got x of type {library}.{type(x).__name__}")
+    if type(out) is not type(x):
+        raise TypeError(f"out must be a {type(x).__name__} like x, got {type(out).__name__}")
+    require_shape("out", out, tuple(x.shape if shape is None else shape))
+    if out.dtype != x.dtype:
+        raise TypeError(f"out must have the dtype of x, {x.dtype}, got {out.dtype}")
+    if type(x) is np.ndarray:
+        _check_memory(out, x, others, inplace=shape is None)
+
+
+def _check_memory(out, x, others, inplace) -> None:
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array")
+    for a in (x, *others):
+        if a is None or not np.may_share_memory(out, a):
+            continue
+        same = a is x and inplace and out.strides == x.strides and out.ctypes.data == x.ctypes.data
+        if not same:
+            allowed = "may only be x itself" if inplace else "must be memory of its own"
+            raise ValueError(f"out overlaps an input: it {allowed}")
+    if 0 in out.strides and out.size > 1 and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
+        raise ValueError("out must not repeat memory, got a broadcast array")

@@ -1,0 +1,166 @@
+"""How softmax and log_softmax are got wrong, and what frameworks call them with."""
+
+import numpy as np
+
+from ..._registry import conventions, mistake
+from ...prob.exponential import log_softmax, softmax
+from ..rows import rowwise
+
+for _operator in (softmax, log_softmax):
+    conventions(_operator, "torch", "the axis is always said", axis=-1)
+    conventions(_operator, "onnx", "opset 13 and later", axis=-1)
+    conventions(_operator, "jax", axis=-1)
+    conventions(_operator, "scipy", "axis=None: all axes together; say axis=-1 for rows", axis=-1)
+
+
+def shifted(x):
+    return x - np.max(x, axis=-1, keepdims=True)
+
+
+@mistake(softmax, "maximum not taken off", kind="overflow")
+@rowwise
+def _(x):
+    e = np.exp(x.astype(np.float32))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+@mistake(softmax, "one sum for the whole array", kind="axis")
+@rowwise
+def _(x):
+    e = np.exp(x - np.max(x))
+    return e / np.sum(e)
+
+
+@mistake(softmax, "along the first axis", kind="axis")
+def _(x, /, *, axis=-1):
+    e = np.exp(x - np.max(x, axis=0, keepdims=True))
+    return e / np.sum(e, axis=0, keepdims=True)
+
+
+@mistake(softmax, "1 + sum in the denominator", kind="denominator")
+@rowwise
+def _(x):
+    e = np.exp(shifted(x))
+    return e / (1 + np.sum(e, axis=-1, keepdims=True))
+
+
+@mistake(softmax, "mean in place of sum", kind="denominator")
+@rowwise
+def _(x):
+    e = np.exp(shifted(x))
+    return e / np.mean(e, axis=-1, keepdims=True)
+
+
+@mistake(softmax, "powers of two", kind="statistic")
+@rowwise
+def _(x):
+    e = np.exp2(shifted(x))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+@mistake(softmax, "exponentials rounded to half", kind="cast order")
+@rowwise
+def _(x):
+    e = np.exp(shifted(x)).astype(np.float16).astype(x.dtype)
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+@mistake(softmax, "sum taken in half", kind="narrow accumulator")
+@rowwise
+def _(x):
+    e = np.exp(shifted(x))
+    return e / np.cumsum(e.astype(np.float16), axis=-1, dtype=np.float16)[..., -1:].astype(x.dtype)
+
+
+@mistake(softmax, "tail of the row left out of the sum", kind="tail")
+@rowwise
+def _(x):
+    n = x.shape[-1]
+    e = np.exp(shifted(x))
+    return e / np.sum(e[..., : n - n % 4 or n], axis=-1, keepdims=True)
+
+
+@mistake(softmax, "NaN taken for -inf", kind="NaN")
+@rowwise
+def _(x):
+    e = np.exp(shifted(np.where(np.isnan(x), -np.inf, x)))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+@mistake(softmax, "zeros for a row of -inf", kind="NaN")
+@rowwise
+def _(x):
+    e = np.exp(shifted(x))
+    y = e / np.sum(e, axis=-1, keepdims=True)
+    return np.where(np.all(x == -np.inf, axis=-1, keepdims=True), 0.0, y)
+
+
+@mistake(log_softmax, "logarithm of the softmax", kind="cancellation")
+@rowwise
+def _(x):
+    e = np.exp(shifted(x).astype(np.float32))
+    return np.log(e / np.sum(e, axis=-1, keepdims=True))
+
+
+@mistake(log_softmax, "maximum not taken off", kind="overflow")
+@rowwise
+def _(x):
+    return x - np.log(np.sum(np.exp(x.astype(np.float32)), axis=-1, keepdims=True))
+
+
+@mistake(log_softmax, "one sum for the whole array", kind="axis")
+@rowwise
+def _(x):
+    z = x - np.max(x)
+    return z - np.log(np.sum(np.exp(z)))
+
+
+@mistake(log_softmax, "mean in place of sum", kind="denominator")
+@rowwise
+def _(x):
+    z = shifted(x)
+    return z - np.log(np.mean(np.exp(z), axis=-1, keepdims=True))
+
+
+@mistake(log_softmax, "logarithm to base two", kind="statistic")
+@rowwise
+def _(x):
+    z = shifted(x)
+    return z - np.log2(np.sum(np.exp(z), axis=-1, keepdims=True))
+
+
+@mistake(log_softmax, "maximum not put back", kind="statistic")
+@rowwise
+def _(x):
+    return x - np.log(np.sum(np.exp(shifted(x)), axis=-1, keepdims=True))
+
+
+@mistake(log_softmax, "rounded to half before the difference", kind="cast order")
+@rowwise
+def _(x):
+    z = shifted(x)
+    total = np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
+    return z - total.astype(np.float16).astype(x.dtype)
+
+
+@mistake(log_softmax, "sum taken in half", kind="narrow accumulator")
+@rowwise
+def _(x):
+    z = shifted(x)
+    total = np.cumsum(np.exp(z).astype(np.float16), axis=-1, dtype=np.float16)[..., -1:].astype(x.dtype)
+    return z - np.log(total)
+
+
+@mistake(log_softmax, "tail of the row left out of the sum", kind="tail")
+@rowwise
+def _(x):
+    n = x.shape[-1]
+    z = shifted(x)
+    return z - np.log(np.sum(np.exp(z[..., : n - n % 4 or n]), axis=-1, keepdims=True))
+
+
+@mistake(log_softmax, "NaN taken for -inf", kind="NaN")
+@rowwise
+def _(x):
+    z = shifted(np.where(np.isnan(x), -np.inf, x))
+    return z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))

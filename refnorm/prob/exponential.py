@@ -1,0 +1,276 @@
+"""exp(x) / sum exp(x) and its logarithm."""
+
+from __future__ import annotations
+
+from .._cases import case, normal
+from .._lanes import load, run, takes
+from .._registry import gradient, law, operator
+from .._xp import check_out, device, give_back, last, prepare, require_along, require_same_shape, widen
+
+kernels = load(__name__)
+
+CASES = [
+    case("rows", normal(4, 8)),
+    case("one axis", normal(9)),
+    case("loud", normal(3, 37, std=8.0)),
+    case("offset", normal(3, 21, mean=300.0)),
+    case("axis", normal(3, 5, 4, std=3.0), axis=1),
+    case("first axis", normal(7, 5, std=3.0), axis=0),
+    case("two axes", normal(2, 3, 5, std=3.0), axis=(1, 2)),
+    case("one column", normal(4, 1)),
+    case("long", normal(2, 5000)),
+    case("no rows", normal(0, 4)),
+]
+
+
+def exponentials(xp, x):
+    """Return (x - max, exp of it) along the last axis: the largest exponential is 1, so none overflows."""
+    z = x - xp.max(x, axis=-1, keepdims=True)
+    return z, xp.exp(z)
+
+
+def distribution(xp, x):
+    """Return the softmax of wide rows."""
+    _, e = exponentials(xp, x)
+    return e / xp.sum(e, axis=-1, keepdims=True)
+
+
+@operator(
+    paper="bridle1989training",
+    kernel="softmax",
+    cases=CASES,
+    bench=case("rows", normal(8192, 1024)),
+)
+def softmax(x, /, *, axis=-1, out=None):
+    r"""Turn scores into a distribution along `axis`.
+
+    .. math:: y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The scores, of any shape.
+    axis : int or tuple of int
+        The axis that sums to one; several count as one.
+    out : array, optional
+        Where to write the answer (NumPy and CuPy): the shape and dtype of `x`; `x` itself is allowed.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`. -inf beside a finite score gives 0. A row of -inf, and
+        a row with a NaN or +inf, is all NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers.
+    ValueError
+        `axis` is empty or missing, or `out` overlaps `x` in part.
+
+    Notes
+    -----
+    The row's maximum is taken off first, which changes nothing and keeps every exponential at most 1. ONNX
+    before opset 13 flattened all axes from 1 on: ``axis=tuple(range(1, x.ndim))``.
+
+    References
+    ----------
+    Bridle, Training Stochastic Model Recognition Algorithms as Networks, NIPS 1989.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.prob.softmax(np.log(np.array([1.0, 2.0, 1.0]))).round(3)
+    array([0.25, 0.5 , 0.25])
+    """
+    xp, x = prepare(x)
+    require_along(x, axis)
+    check_out(out, x)
+    rows = last(xp, x, axis)
+    if takes(kernels, rows):
+        y = run(kernels.softmax, rows, out=last(xp, out, axis))
+    else:
+        (wide,) = widen(xp, rows)
+        y = distribution(xp, wide)
+    return give_back(xp, y, x, axis, out)
+
+
+@gradient(softmax)
+def softmax_vjp(cotangent, x, /, *, axis=-1):
+    r"""Return the cotangent of `x` for a cotangent of ``softmax(x)``.
+
+    .. math:: \bar x_i = y_i \Bigl( \bar y_i - \sum_j \bar y_j y_j \Bigr), \qquad y = \mathrm{softmax}(x)
+
+    Parameters
+    ----------
+    cotangent : array
+        The cotangent of the output, of the shape of `x`.
+    x, axis
+        As in :func:`softmax`.
+
+    Returns
+    -------
+    array
+        The cotangent of `x`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`softmax`; also where `cotangent` has not the shape of `x`.
+
+    References
+    ----------
+    The derivative of Bridle's softmax, NIPS 1989.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.prob.softmax_vjp(np.array([1.0, 0.0]), np.zeros(2))
+    array([ 0.25, -0.25])
+    """
+    xp, cotangent, x = prepare(cotangent, x)
+    require_same_shape("cotangent", cotangent, x)
+    require_along(x, axis)
+    rows, g = last(xp, x, axis), last(xp, cotangent, axis)
+    if takes(kernels, rows, g):
+        dx = run(kernels.softmax_vjp, rows, g)
+    else:
+        wide, g = widen(xp, rows, g)
+        y = distribution(xp, wide)
+        dx = y * (g - xp.sum(g * y, axis=-1, keepdims=True))
+    return give_back(xp, dx, x, axis)
+
+
+@operator(
+    paper="bridle1989training",
+    kernel="log_softmax",
+    cases=CASES,
+    bench=case("rows", normal(8192, 1024)),
+)
+def log_softmax(x, /, *, axis=-1, out=None):
+    r"""Return the logarithm of the softmax along `axis`, accurate also where a probability is nearly 1.
+
+    .. math:: y_i = x_i - \log \sum_j e^{x_j}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The scores, of any shape.
+    axis : int or tuple of int
+        The axis whose exponentials sum to one; several count as one.
+    out : array, optional
+        Where to write the answer (NumPy and CuPy): the shape and dtype of `x`; `x` itself is allowed.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`. -inf beside a finite score stays -inf. A row of -inf,
+        and a row with a NaN or +inf, is all NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers.
+    ValueError
+        `axis` is empty or missing, or `out` overlaps `x` in part.
+
+    Notes
+    -----
+    The largest exponential is exactly 1 and is left out of the sum that goes to log1p: without that the
+    answer of a dominating score, about -1e-12, would keep four digits.
+
+    References
+    ----------
+    The logarithm of Bridle's softmax, NIPS 1989.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.prob.log_softmax(np.array([0.0, -50.0]))
+    array([-1.92874985e-22, -5.00000000e+01])
+    """
+    xp, x = prepare(x)
+    require_along(x, axis)
+    check_out(out, x)
+    rows = last(xp, x, axis)
+    if takes(kernels, rows):
+        y = run(kernels.log_softmax, rows, out=last(xp, out, axis))
+    else:
+        (wide,) = widen(xp, rows)
+        z, e = exponentials(xp, wide)
+        largest = xp.arange(wide.shape[-1], device=device(wide)) == xp.argmax(wide, axis=-1, keepdims=True)
+        others = xp.where(largest, e - 1, e)  # 0 at the maximum, and NaN still NaN
+        y = z - xp.log1p(xp.sum(others, axis=-1, keepdims=True))
+    return give_back(xp, y, x, axis, out)
+
+
+@gradient(log_softmax)
+def log_softmax_vjp(cotangent, x, /, *, axis=-1):
+    r"""Return the cotangent of `x` for a cotangent of ``log_softmax(x)``.
+
+    .. math:: \bar x_i = \bar y_i - \mathrm{softmax}(x)_i \sum_j \bar y_j
+
+    Parameters
+    ----------
+    cotangent : array
+        The cotangent of the output, of the shape of `x`.
+    x, axis
+        As in :func:`log_softmax`.
+
+    Returns
+    -------
+    array
+        The cotangent of `x`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`log_softmax`; also where `cotangent` has not the shape of `x`.
+
+    References
+    ----------
+    The derivative of the logarithm of Bridle's softmax, NIPS 1989.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.prob.log_softmax_vjp(np.array([1.0, 0.0]), np.zeros(2))
+    array([ 0.5, -0.5])
+    """
+    xp, cotangent, x = prepare(cotangent, x)
+    require_same_shape("cotangent", cotangent, x)
+    require_along(x, axis)
+    rows, g = last(xp, x, axis), last(xp, cotangent, axis)
+    if takes(kernels, rows, g):
+        dx = run(kernels.log_softmax_vjp, rows, g)
+    else:
+        wide, g = widen(xp, rows, g)
+        dx = g - distribution(xp, wide) * xp.sum(g, axis=-1, keepdims=True)
+    return give_back(xp, dx, x, axis)
+
+
+@law(softmax, normal(4, 8, std=3.0))
+def sums_to_one(f, x):
+    y = f(x)
+    return y.sum(axis=-1), y.sum(axis=-1) * 0 + 1
+
+
+@law(softmax, normal(4, 8, std=3.0))
+def shift_free(f, x):
+    return f(x + 4), f(x)
+
+
+@law(softmax, normal(4, 8, std=3.0))
+def order_free(f, x):
+    return f(x[:, ::-1]), f(x)[:, ::-1]
+
+
+@law(log_softmax, normal(4, 8, std=3.0))
+def shift_free_logarithm(f, x):
+    return f(x + 4), f(x)
+
+
+@law(log_softmax, normal(4, 8, std=3.0))
+def differences_stay(f, x):
+    y = f(x)
+    return y[:, 1:] - y[:, :1], x[:, 1:] - x[:, :1]
