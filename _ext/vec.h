@@ -282,6 +282,103 @@ FIRST(float) FIRST(double) FIRST(f16) FIRST(bf16)
 #define vload_first(p, k) BY_TYPE(load_first, p)(p, k)
 #define vstore_first(p, v, k) BY_TYPE(store_first, p)(p, v, k)
 
+/* ---- e^x, for x <= 0 ----
+ *
+ * NaN stays NaN, -inf gives 0, e^0 is 1. The coefficients are minimax, by a Remez exchange in 50 digits on the
+ * relative error, the leading ones held at their Taylor values so that e^0 is exact.
+ */
+
+#if VW == 8
+/* yes where a < limit, else no (also where a is NaN) */
+INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return vselect(a < limit, yes, no); }
+
+#if LEVEL == 4
+/* 2^(i/16) */
+static const double sixteenths[16] = {
+    0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
+    0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0,
+    0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0,
+    0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
+
+/* e^x = 2^floor(t) * 2^(i/16) * 2^r, t = x log2(e), r in [0, 1/16): 5e-15 and the rounding of t, 1e-16 |x|.
+ * `n` vectors go through each step together: one after the other, their chains of dependent instructions
+ * fill the scheduler and a fifth of the time is lost. */
+#define EACH for (int i = 0; i < n; i++)
+INLINE void vexps(vd *x, int n) {
+    __m512d t[8], r[8], p[8];
+    __m512i k[8];
+    EACH t[i] = (__m512d)(x[i] * 0x1.71547652b82fep+0);
+    EACH r[i] = _mm512_reduce_pd(t[i], 0x41);
+    EACH k[i] = (__m512i)_mm512_add_round_pd(t[i], (__m512d)vset(0x1.8p48), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    EACH p[i] = 0x1.650ba871e17cep-10 * r[i] + 0x1.3b1a33ee1c06dp-7;
+    EACH p[i] = p[i] * r[i] + 0x1.c6b0ae4c974fbp-5;
+    EACH p[i] = p[i] * r[i] + 0x1.ebfbdfdbad1d4p-3;
+    EACH p[i] = p[i] * r[i] + 0x1.62e42fefaba26p-1;
+    EACH p[i] = p[i] * r[i] + 1.0;
+    EACH p[i] = p[i] * _mm512_permutex2var_pd(_mm512_loadu_pd(sixteenths), k[i], _mm512_loadu_pd(sixteenths + 8));
+    EACH x[i] = (vd)_mm512_scalef_pd(p[i], t[i]);
+}
+#undef EACH
+INLINE vd vscale2(vd p, vd n) { return (vd)_mm512_scalef_pd((__m512d)p, (__m512d)n); }
+#else
+/* 2^n in the bits of a double: n + 1023 lies at the low end of this sum, 52 places right of the exponent */
+INLINE vd vpower2(vd n) { vi bits = (vi)(n + (0x1.8p52 + 1023.0)); return (vd)(bits << 52); }
+/* p 2^n for whole n down to -1077: two steps, for 2^n itself would underflow */
+INLINE vd vscale2(vd p, vd n) {
+    vd half = (n * 0.5 + 0x1.8p52) - 0x1.8p52;
+    return p * vpower2(half) * vpower2(n - half);
+}
+/* e^x = 2^n 2^r, r in [-1/2, 1/2]: 1.7e-14 and the rounding of t, 1e-16 |x|; below -708 nothing is left */
+INLINE void vexps(vd *x, int count) {
+    for (int i = 0; i < count; i++) {
+        vd t = vfloor_at(x[i], -709.0) * 0x1.71547652b82fep+0;
+        vd n = (t + 0x1.8p52) - 0x1.8p52, r = t - n, p;
+        p = r * 0x1.b420516360f22p-24 + 0x1.63e22b00b9d50p-20;
+        p = p * r + 0x1.ffcdc36055100p-17;
+        p = p * r + 0x1.43089c830bcaap-13;
+        p = p * r + 0x1.5d87fdd112719p-10;
+        p = p * r + 0x1.3b2ab72121f4ep-7;
+        p = p * r + 0x1.c6b08d7090257p-5;
+        p = p * r + 0x1.ebfbdff81e2bcp-3;
+        p = p * r + 0x1.62e42fefa39efp-1;
+        p = p * r + 1.0;
+        x[i] = vwhere_below(x[i], -708.0, vset(0), p * vpower2(n));
+    }
+}
+#endif
+
+/* e^(x + low) for a low far below x, to 0.6 ulp: 1 + r is split exactly, so that only r^2/2 + ... is rounded
+ * before the last addition; the polynomial is good to 4e-18. */
+INLINE vd vexp_fine(vd x, vd low) {
+    vd a = vfloor_at(x, -746.0), p;
+    vd n = (a * 0x1.71547652b82fep+0 + 0x1.8p52) - 0x1.8p52;
+    vd high = a - n * 0x1.62e42fefa3800p-1, tail = n * 0x1.ef35793c76730p-45;     /* ln 2 in two pieces */
+    vd r = high - tail, one_r = 1.0 + r;
+    low = ((high - r) - tail) + low;
+    p = r * 0x1.ad7f7b175464dp-26 + 0x1.28ad689fad7fap-22;
+    p = p * r + 0x1.71df253a04c44p-19;
+    p = p * r + 0x1.a0199a16e5228p-16;
+    p = p * r + 0x1.a01a012a69d02p-13;
+    p = p * r + 0x1.6c16c184266bep-10;
+    p = p * r + 0x1.1111111127b9bp-7;
+    p = p * r + 0x1.555555555088cp-5;
+    p = p * r + 0x1.55555555554fap-3;
+    p = p * r + 0x1.000000000000ap-1;
+    return vscale2(one_r + (((1.0 - one_r) + r) + (low + r * r * p)), n);
+}
+#else
+INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return a < limit ? yes : no; }
+INLINE void vexps(vd *x, int n) { for (int i = 0; i < n; i++) x[i] = exp(x[i]); }
+INLINE vd vexp_fine(vd x, vd low) { double e = exp(x); return e + e * low; }
+#endif
+INLINE vd vexp(vd x) { vexps(&x, 1); return x; }
+
+/* what d = a - b lost in rounding; 0 where that is no number */
+INLINE vd vlost(vd a, vd b, vd d) {
+    vd c = d - a, low = (a - (d - c)) - (b + c);
+    return vwhere_below(vabs(low), INFINITY, low, vset(0));
+}
+
 /* ---- memory ---- */
 
 #if defined(__GNUC__)

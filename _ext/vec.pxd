@@ -19,6 +19,11 @@ cdef extern from "vec.h" nogil:
     vd vabs(vd)
     vd vfloor_at(vd, double)
     double vlargest(vd)
+    vd vwhere_below(vd, double, vd, vd)
+    vd vexp(vd)
+    void vexps(vd *, int)
+    vd vexp_fine(vd, vd)
+    vd vlost(vd, vd, vd)
     void prefetch(const void *)
     void fence()
 

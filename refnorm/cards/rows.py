@@ -1,6 +1,7 @@
 """Wrong twins of row operators are written for the last axis; this gives them the operator's `axis`."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -15,7 +16,8 @@ def rowwise(twin):
         axes = axis if isinstance(axis, tuple) else (axis,)
         back = tuple(range(-len(axes), 0))
         moved = np.moveaxis(x, axes, back)
-        rows = moved.reshape(moved.shape[: x.ndim - len(axes)] + (-1,))
+        kept = x.ndim - len(axes)
+        rows = moved.reshape(moved.shape[:kept] + (math.prod(moved.shape[kept:]),))
         y = twin(rows, *(p if p is None else p.reshape(-1) for p in parameters), **options)
         return np.moveaxis(y.reshape(moved.shape), back, axes)
 
