@@ -21,6 +21,7 @@ FLAGS = {
 }
 # No -ffast-math and no -fassociative-math: compensated sums must stay what they are.
 COMMON = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+UNIX = sys.platform != "win32"
 DIRECTIVES = {
     "language_level": 3,
     "cdivision": True,
@@ -32,53 +33,54 @@ DIRECTIVES = {
 
 
 def levels():
-    able = ["v4", "v3", "v2", "portable"] if platform.machine() in ("x86_64", "AMD64") else ["portable"]
-    if sys.platform == "win32":
-        able = ["portable"]
+    able = ["v4", "v3", "v2", "portable"] if UNIX and platform.machine() == "x86_64" else ["portable"]
     asked = os.environ.get("REFNORM_BUILD_LEVELS")
     return able if asked is None else [level for level in able if level in asked.split(",")]
 
 
-def extensions():
-    import numpy
-    from Cython.Build import cythonize
-
-    optional = not os.environ.get("REFNORM_REQUIRE_KERNELS")
-    unix = sys.platform != "win32"
-    common = {"include_dirs": ["_ext", numpy.get_include()], "optional": optional}
-    sources = sorted(Path("_ext").glob("*/*.pyx"))
-    translated = cythonize(
-        [Extension("refnorm._cpu", ["_ext/cpu.pyx"])]
-        + [Extension(f"refnorm._level.{p.parent.name}._{p.stem}", [str(p)]) for p in sources],
-        include_path=["_ext"],
-        compiler_directives=DIRECTIVES,
-        build_dir="build/cython",
-    )
-    yield Extension("refnorm._cpu", translated[0].sources, extra_compile_args=COMMON if unix else [], **common)
-    for source, extension in zip(sources, translated[1:], strict=True):
+def kernels():
+    """Yield one Extension for each kernel and level; their C does not exist before `build_ext` runs."""
+    for source in sorted(Path("_ext").glob("*/*.pyx")):
         wing, idea = source.parent.name, source.stem
         for level in levels():
-            stub = Path("build/levels", level, wing, f"_{idea}.c")
-            stub.parent.mkdir(parents=True, exist_ok=True)
-            text = f'#include "{Path(extension.sources[0]).resolve().as_posix()}"\n'
-            if not stub.exists() or stub.read_text() != text:
-                stub.write_text(text)
-            Path("refnorm", f"_{level}", wing).mkdir(parents=True, exist_ok=True)  # editable installs copy into it
             yield Extension(
                 f"refnorm._{level}.{wing}._{idea}",
-                [stub.as_posix()],
-                depends=[extension.sources[0], *map(str, Path("_ext").glob("*.h"))],
-                extra_compile_args=COMMON + FLAGS[level] if unix else ["/DREFNORM_PORTABLE", "/std:c11"],
-                libraries=["m"] if unix else [],
-                **common,
+                [f"build/levels/{level}/{wing}/_{idea}.c"],
+                depends=[*map(str, Path("_ext").glob("*.h")), *map(str, Path("_ext").glob("*.pxd")), str(source)],
+                extra_compile_args=COMMON + FLAGS[level] if UNIX else ["/DREFNORM_PORTABLE", "/std:c11"],
+                libraries=["m"] if UNIX else [],
             )
 
 
-class parallel_build_ext(build_ext):
+class build_kernels(build_ext):
+    """Translate every source once, then compile its C for each level, in parallel."""
+
     def finalize_options(self):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
+    def build_extensions(self):
+        import numpy
+        from Cython.Build import cythonize
 
-asked = os.environ.get("REFNORM_BUILD_LEVELS")
-setup(ext_modules=[] if asked == "" else list(extensions()), cmdclass={"build_ext": parallel_build_ext})
+        translated = cythonize(
+            [Extension("refnorm._cpu", ["_ext/cpu.pyx"])]
+            + [Extension(f"refnorm._level.{p.parent.name}._{p.stem}", [str(p)]) for p in Path("_ext").glob("*/*.pyx")],
+            include_path=["_ext"],
+            compiler_directives=DIRECTIVES,
+            build_dir="build/cython",
+        )
+        c_files = {tuple(e.name.split(".")[-2:]): e.sources[0] for e in translated}
+        for extension in self.extensions:
+            *path, wing, idea = extension.name.split(".")
+            extension.include_dirs += ["_ext", numpy.get_include()]
+            extension.optional = not os.environ.get("REFNORM_REQUIRE_KERNELS")
+            stub = Path(extension.sources[0])
+            stub.parent.mkdir(parents=True, exist_ok=True)
+            stub.write_text(f'#include "{Path(c_files[wing, idea]).resolve().as_posix()}"\n')
+            Path(*path, wing).mkdir(parents=True, exist_ok=True)  # editable installs copy into it
+        super().build_extensions()
+
+
+cpu = Extension("refnorm._cpu", ["build/levels/_cpu.c"], extra_compile_args=COMMON if UNIX else [])
+setup(ext_modules=[cpu, *kernels()] if levels() else [], cmdclass={"build_ext": build_kernels})

@@ -6,6 +6,7 @@ from arrays cimport *
 
 # Elements: all operands of a piece fit in L1 together, and the sums of a long row are sums of short sums.
 cdef enum: PIECE = 1024
+cdef enum: GROUP = 8
 
 
 cdef inline const real *take(const char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, real *room) noexcept nogil:
@@ -16,6 +17,32 @@ cdef inline const real *take(const char *row, Py_ssize_t step, Py_ssize_t j, Py_
     for k in range(m):
         room[k] = (<const real *>(row + (j + k) * step))[0]
     return room
+
+
+cdef inline const double *widen(const char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, double absent, double *room,
+                                real *_) noexcept nogil:
+    """The same as doubles, for a weight that many rows share: half the work of a row is conversions. Where there is
+    no such array, `absent` stands for each element: 1 for a factor, -0 for a summand."""
+    cdef Py_ssize_t k = 0
+    if row == NULL:
+        for k in range(m):
+            room[k] = absent
+        return room
+    if step == sizeof(real):
+        if sizeof(real) == 8: return <const double *>(<const void *>row) + j
+        while k + VW <= m:
+            vstore(room + k, vload(<const real *>row + j + k))
+            k += VW
+    while k < m:
+        room[k] = get(<const real *>(row + (j + k) * step))
+        k += 1
+    return room
+
+
+cdef inline Py_ssize_t together(Py_ssize_t n) noexcept nogil:
+    """How many rows of n elements to take at once, to share the widening of a weight longer than a piece; only
+    while they stay in L2."""
+    return 1 if n <= PIECE else max(1, min(GROUP, (1 << 14) // n))
 
 
 cdef inline void give(char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, const real *room) noexcept nogil:
@@ -66,8 +93,9 @@ cdef inline pair total(vpair a) noexcept nogil:
 cdef inline pair over(pair a, double n) noexcept nogil:
     """a / n to about twice the digits of a double."""
     cdef pair q
-    q.hi = (a.hi + a.lo) / n
-    q.lo = (fma(-q.hi, n, a.hi) + a.lo) / n if q.hi - q.hi == 0 else 0
+    q.hi, q.lo = (a.hi + a.lo) / n, 0
+    if q.hi - q.hi == 0:
+        q = two_sum(q.hi, (fma(-q.hi, n, a.hi) + a.lo) / n)
     return q
 
 
@@ -131,3 +159,11 @@ cdef inline bint is_far(void *array) noexcept nogil:
     for axis in range(ndim_of(array)):
         n *= size_of(array, axis)
     return n * step_of(array, -1) >= 32 << 20
+
+
+cdef inline Py_ssize_t units_of(void *array, int core) noexcept nogil:
+    cdef Py_ssize_t n = 1
+    cdef int axis
+    for axis in range(ndim_of(array) - core):
+        n *= size_of(array, axis)
+    return n

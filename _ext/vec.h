@@ -241,6 +241,38 @@ INLINE double vlargest(vd v) {
 
 #define LANES(p, expression) vparts u; for (int k = 0; k < 8; k++) u.d[k] = expression; return u.v
 
+/* ---- a line of float or double, 64 bytes at a time ---- */
+
+typedef float vs __attribute__((vector_size(64)));
+#define LINE(p) (64 / (Py_ssize_t)sizeof *(p))                  /* elements in 64 bytes */
+INLINE vs line_float(const float *p) { vs v; memcpy(&v, p, 64); return v; }
+INLINE void lay_float(float *p, vs v) { memcpy(p, &v, 64); }
+#if LEVEL == 4
+INLINE vs skip_float(const float *p) {
+    __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    return (vs)_mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
+}
+INLINE vd skip_double(const double *p) {
+    __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
+    return (vd)_mm512_permutex2var_pd(_mm512_loadu_pd(p), even, _mm512_loadu_pd(p + 8));
+}
+INLINE vs larger_vs(vs a, vs b) {
+    return (vs)_mm512_mask_max_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b);
+}
+INLINE vd larger_vd(vd a, vd b) {
+    return (vd)_mm512_mask_max_pd((__m512d)a, _mm512_cmp_pd_mask((__m512d)a, (__m512d)a, _CMP_ORD_Q), (__m512d)a, (__m512d)b);
+}
+#else
+INLINE vs skip_float(const float *p) { float a[16]; for (int k = 0; k < 16; k++) a[k] = p[2 * k]; return line_float(a); }
+INLINE vd skip_double(const double *p) { double a[8]; for (int k = 0; k < 8; k++) a[k] = p[2 * k]; return load_double(a); }
+INLINE vs larger_vs(vs a, vs b) {
+    typedef int32_t vi32 __attribute__((vector_size(64)));
+    vi32 first = (a > b) | (a != a);
+    return (vs)((first & (vi32)a) | (~first & (vi32)b));
+}
+INLINE vd larger_vd(vd a, vd b) { return vselect((a > b) | (a != a), a, b); }
+#endif
+
 #else /* no vector extension: the same words for one double */
 
 #define VW 1
@@ -263,6 +295,14 @@ INLINE vd vfloor_at(vd x, double floor) { return x < floor ? floor : x; }
 INLINE vd vmax(vd a, vd b) { return a > b ? a : b; }
 INLINE vd vabs(vd a) { return fabs(a); }
 INLINE double vlargest(vd v) { return v; }
+#define LINE(p) 1
+typedef float vs;
+#define line_float(p) (*(p))
+#define lay_float put_float
+#define skip_float(p) (*(p))
+#define skip_double(p) (*(p))
+INLINE vs larger_vs(vs a, vs b) { return a > b || a != a ? a : b; }
+INLINE vd larger_vd(vd a, vd b) { return a > b || a != a ? a : b; }
 
 #endif
 
@@ -290,7 +330,13 @@ FIRST(float) FIRST(double) FIRST(f16) FIRST(bf16)
 
 #if VW == 8
 /* yes where a < limit, else no (also where a is NaN) */
+#if LEVEL == 4
+INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) {
+    return (vd)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((__m512d)a, (__m512d)vset(limit), _CMP_LT_OQ), (__m512d)no, (__m512d)yes);
+}
+#else
 INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return vselect(a < limit, yes, no); }
+#endif
 
 #if LEVEL == 4
 /* 2^(i/16) */
@@ -347,14 +393,15 @@ INLINE void vexps(vd *x, int count) {
 }
 #endif
 
-/* e^(x + low) for a low far below x, to 0.6 ulp: 1 + r is split exactly, so that only r^2/2 + ... is rounded
+/* e^(x + low) for a low far below x, to 0.7 ulp: 1 + r is split exactly, so that only r^2/2 + ... is rounded
  * before the last addition; the polynomial is good to 4e-18. */
 INLINE vd vexp_fine(vd x, vd low) {
     vd a = vfloor_at(x, -746.0), p;
     vd n = (a * 0x1.71547652b82fep+0 + 0x1.8p52) - 0x1.8p52;
-    vd high = a - n * 0x1.62e42fefa3800p-1, tail = n * 0x1.ef35793c76730p-45;     /* ln 2 in two pieces */
-    vd r = high - tail, one_r = 1.0 + r;
-    low = ((high - r) - tail) + low;
+    vd high = a - n * 0x1.62e42fefa3800p-1;                                       /* ln 2 in two pieces: exact */
+    vd tail = vwhere_below(x, -746.0, vset(0), low) - n * 0x1.ef35793c76730p-45;
+    vd r = high + tail, one_r = 1.0 + r;
+    low = (high - r) + tail;
     p = r * 0x1.ad7f7b175464dp-26 + 0x1.28ad689fad7fap-22;
     p = p * r + 0x1.71df253a04c44p-19;
     p = p * r + 0x1.a0199a16e5228p-16;
@@ -378,6 +425,19 @@ INLINE vd vlost(vd a, vd b, vd d) {
     vd c = d - a, low = (a - (d - c)) - (b + c);
     return vwhere_below(vabs(low), INFINITY, low, vset(0));
 }
+
+/* For float and double only: 64 bytes as they are, every second element, the larger ones (NaN if either is). */
+#define lload(p) _Generic((p), float *: line_float, const float *: line_float, double *: load_double, const double *: load_double)(p)
+#define lstore(p, v) _Generic((p), float *: lay_float, double *: store_double)(p, v)
+#define lskip(p) _Generic((p), float *: skip_float, const float *: skip_float, double *: skip_double, const double *: skip_double)(p)
+#define llarger(a, b) _Generic((a), vs: larger_vs, vd: larger_vd)(a, b)
+
+/* a condition that nearly always holds: the other branch is laid out of the loop's way */
+#if defined(__GNUC__)
+#define usual(condition) __builtin_expect(!!(condition), 1)
+#else
+#define usual(condition) (condition)
+#endif
 
 /* ---- memory ---- */
 

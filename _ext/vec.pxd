@@ -24,6 +24,12 @@ cdef extern from "vec.h" nogil:
     void vexps(vd *, int)
     vd vexp_fine(vd, vd)
     vd vlost(vd, vd, vd)
+    Py_ssize_t LINE(...)
+    vd lload(...)
+    vd lskip(...)
+    vd llarger(...)
+    void lstore(...)
+    bint usual(bint)
     void prefetch(const void *)
     void fence()
 

@@ -48,8 +48,13 @@ def device(x):
 # ---- what came in ----
 
 
-def prepare(*arrays):
-    """Return ``(namespace, *arrays)``; refuse what is not floating arrays of one library. None passes."""
+def prepare(*arrays, need=1):
+    """Return ``(namespace, *arrays)``; refuse what is not floating arrays of one library.
+
+    The first `need` arrays must be there; None passes for the others.
+    """
+    if arrays[0] is None or arrays[need - 1] is None:
+        raise TypeError(f"{_who(arrays, None)} must be an array, got None")
     for x in arrays:
         if x is not None and (type(x) is not np.ndarray or x.dtype not in _NUMPY_FLOATS):
             return _prepare_any(arrays)

@@ -83,51 +83,58 @@ cdef inline void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps
 
 # ---- the output ----
 
-cdef inline void scale(const real *x, const real *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
+cdef inline void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
                        bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
     while j + VW <= n:
         v = scaled(vload(x + j), u, sizeof(real) == 8)
-        if w != NULL: v = v * vload(w + j)
+        v = v * vload(w + j)
         prefetch(ahead + j)
         if stream: vstream(y + j, v)
         else: vstore(y + j, v)
         j += VW
     if j < n:
         v = scaled(vload_first(x + j, n - j), u, sizeof(real) == 8)
-        if w != NULL: v = v * vload_first(w + j, n - j)
+        v = v * vload_first(w + j, n - j)
         vstore_first(y + j, v, n - j)
 
 
 cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, void *oy, real *_) noexcept nogil:
-    cdef Py_ssize_t i, j, m, n = size_of(ox, -1), sx = step_of(ox, -1), sy = step_of(oy, -1)
-    cdef Py_ssize_t sw = 0
+    cdef Py_ssize_t i = lo, j, k, m, n = size_of(ox, -1), sx = step_of(ox, -1), sy = step_of(oy, -1)
+    cdef Py_ssize_t sw = 0, rows
     cdef real rx[PIECE]
-    cdef real rw[PIECE]
     cdef real ry[PIECE]
-    cdef const char *x
-    cdef const char *next
+    cdef double rw[PIECE]
+    cdef const double *wide_w = NULL
     cdef const char *w = bytes_of(ow)
+    cdef const char *x[GROUP]
+    cdef const char *ahead
     cdef char *y
-    cdef measure u
+    cdef measure u[GROUP]
     cdef bint beside = sy == sizeof(real), far = is_far(oy), stream
     if n == 0: return
     if w != NULL: sw = step_of(ow, 0)
-    next = bytes_of(ox) + offset_of(ox, lo, 1)
-    for i in range(lo, hi):
-        x, next = next, bytes_of(ox) + offset_of(ox, min(i + 1, hi - 1), 1)
-        y = bytes_of(oy) + offset_of(oy, i, 1)
-        stream = far and beside and x != y and (<size_t>y) % 64 == 0
-        if sizeof(real) == 8: wide(x, sx, n, eps, rx, &u)
-        else: narrow(x, sx, n, eps, rx, &u)
+    if n <= PIECE: wide_w = widen(w, sw, 0, n, 1, rw, _)
+    while i < hi:
+        rows = min(together(n), hi - i)
+        for k in range(rows):
+            x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
+            if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
+            else: narrow(x[k], sx, n, eps, rx, &u[k])
         j = 0
         while j < n:
             m = min(PIECE, n - j)
-            scale(take(x, sx, j, m, rx), take(w, sw, j, m, rw), <real *>y + j if beside else ry, m, &u,
-                  <const real *>next + j, stream)
-            if not beside: give(y, sy, j, m, ry)
+            if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
+            for k in range(rows):
+                y = bytes_of(oy) + offset_of(oy, i + k, 1)
+                ahead = bytes_of(ox) + offset_of(ox, min(i + k + rows, hi - 1), 1)
+                stream = sizeof(real) >= 4 and far and beside and x[k] != y and (<size_t>y) % 64 == 0
+                scale(take(x[k], sx, j, m, rx), wide_w, <real *>y + j if beside else ry, m, &u[k],
+                      <const real *>ahead + j, stream)
+                if not beside: give(y, sy, j, m, ry)
             j += m
+        i += rows
     if far: fence()
 
 
@@ -141,3 +148,130 @@ def rms_norm(Py_ssize_t lo, Py_ssize_t hi, x, weight, double eps, out):
         elif kind == c'd': rows[double](lo, hi, px, pw, eps, po, NULL)
         elif kind == c'e': rows[f16](lo, hi, px, pw, eps, po, NULL)
         else: rows[bf16](lo, hi, px, pw, eps, po, NULL)
+
+
+# ---- the gradient ----
+# dx = (gw - xhat * mean(gw * xhat)) / rms with gw = g * w and xhat = x / rms; the weight receives the sum over rows
+# of g * xhat.
+
+cdef inline void add_slope(vpair *a, const real *g, const double *w, const real *x, Py_ssize_t n, const measure *u) noexcept nogil:
+    cdef Py_ssize_t j = 0
+    cdef vd v
+    while j + VW <= n:
+        v = vload(g + j) * vload(w + j) * scaled(vload(x + j), u, sizeof(real) == 8)
+        if sizeof(real) == 8: add(a, v)
+        else: a.hi = a.hi + v
+        j += VW
+    if j < n:
+        v = vload_first(g + j, n - j) * vload_first(w + j, n - j) * scaled(vload_first(x + j, n - j), u, sizeof(real) == 8)
+        if sizeof(real) == 8: add(a, v)
+        else: a.hi = a.hi + v
+
+
+cdef inline vd turned(vd v, vd h, double tilt, const measure *u, bint wide) noexcept nogil:
+    v = v - h * tilt
+    if wide: return (v * u.root.hi + v * u.root.lo) * u.scale
+    return v * u.root.hi
+
+
+cdef inline void turn(const real *g, const double *w, const real *x, real *dx, Py_ssize_t n, const measure *u,
+                      double tilt, double *dw, const real *g_ahead, const real *x_ahead, bint stream) noexcept nogil:
+    cdef Py_ssize_t j = 0, k
+    cdef vd v, h
+    while j + VW <= n:
+        v, h = vload(g + j), scaled(vload(x + j), u, sizeof(real) == 8)
+        prefetch(g_ahead + j)
+        prefetch(x_ahead + j)
+        vstore(dw + j, vload(dw + j) + v * h)
+        v = v * vload(w + j)
+        v = turned(v, h, tilt, u, sizeof(real) == 8)
+        if stream: vstream(dx + j, v)
+        else: vstore(dx + j, v)
+        j += VW
+    if j < n:
+        k = n - j
+        v, h = vload_first(g + j, k), scaled(vload_first(x + j, k), u, sizeof(real) == 8)
+        vstore_first(dw + j, vload_first(dw + j, k) + v * h, k)
+        v = v * vload_first(w + j, k)
+        vstore_first(dx + j, turned(v, h, tilt, u, sizeof(real) == 8), k)
+
+
+cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, double eps, Py_ssize_t block, void *od,
+                 void *op, real *_) noexcept nogil:
+    cdef Py_ssize_t n = size_of(ox, -1), sg = step_of(og, -1), sx = step_of(ox, -1), sd = step_of(od, -1), sw = 0
+    cdef Py_ssize_t unit, i, j, k, m, rows, end, last = units_of(ox, 1) - 1
+    cdef real rg[PIECE]
+    cdef real rx[PIECE]
+    cdef real rd[PIECE]
+    cdef double rw[PIECE]
+    cdef double spare[PIECE]
+    cdef const double *wide_w = NULL
+    cdef const char *w = bytes_of(ow)
+    cdef const char *g[GROUP]
+    cdef const char *x[GROUP]
+    cdef const char *g_ahead
+    cdef const char *x_ahead
+    cdef char *d
+    cdef double *dw = NULL
+    cdef measure u[GROUP]
+    cdef vpair a[GROUP]
+    cdef double tilt[GROUP]
+    cdef pair p
+    cdef bint beside = sd == sizeof(real), far = is_far(od), stream, kept = bytes_of(op) != NULL
+    if n == 0: return
+    if not kept: memset(spare, 0, sizeof(spare))
+    if w != NULL: sw = step_of(ow, 0)
+    if n <= PIECE: wide_w = widen(w, sw, 0, n, 1, rw, _)
+    for unit in range(lo, hi):
+        if kept:
+            dw = <double *><void *>bytes_of(op) + unit * n
+            memset(dw, 0, n * sizeof(double))
+        i, end = unit * block, min((unit + 1) * block, last + 1)
+        while i < end:
+            rows = min(together(n), end - i)
+            for k in range(rows):
+                g[k] = bytes_of(og) + offset_of(og, i + k, 1)
+                x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
+                if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
+                else: narrow(x[k], sx, n, eps, rx, &u[k])
+                a[k].hi = a[k].lo = vset(0)
+            j = 0
+            while j < n:
+                m = min(PIECE, n - j)
+                if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
+                for k in range(rows):
+                    add_slope(&a[k], take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), m, &u[k])
+                j += m
+            for k in range(rows):
+                p = total(a[k])
+                tilt[k] = (p.hi + p.lo) / n
+            j = 0
+            while j < n:
+                m = min(PIECE, n - j)
+                if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
+                for k in range(rows):
+                    d = bytes_of(od) + offset_of(od, i + k, 1)
+                    g_ahead = bytes_of(og) + offset_of(og, min(i + k + rows, last), 1)
+                    x_ahead = bytes_of(ox) + offset_of(ox, min(i + k + rows, last), 1)
+                    stream = sizeof(real) >= 4 and far and beside and d != x[k] and d != g[k] and (<size_t>d) % 64 == 0
+                    turn(take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), <real *>d + j if beside else rd,
+                         m, &u[k], tilt[k], dw + j if kept else spare,
+                         <const real *>g_ahead + j, <const real *>x_ahead + j, stream)
+                    if not beside: give(d, sd, j, m, rd)
+                j += m
+            i += rows
+    if far: fence()
+
+
+def rms_norm_vjp(Py_ssize_t lo, Py_ssize_t hi, cotangent, x, weight, double eps, Py_ssize_t block, dx, parts):
+    cdef int kind = kind_of(<void *>x)
+    cdef void *pg = <void *>cotangent
+    cdef void *px = <void *>x
+    cdef void *pw = <void *>weight
+    cdef void *pd = <void *>dx
+    cdef void *pp = <void *>parts
+    with nogil:
+        if kind == c'f': blocks[float](lo, hi, pg, px, pw, eps, block, pd, pp, NULL)
+        elif kind == c'd': blocks[double](lo, hi, pg, px, pw, eps, block, pd, pp, NULL)
+        elif kind == c'e': blocks[f16](lo, hi, pg, px, pw, eps, block, pd, pp, NULL)
+        else: blocks[bf16](lo, hi, pg, px, pw, eps, block, pd, pp, NULL)

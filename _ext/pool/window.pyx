@@ -1,15 +1,16 @@
 # Max and average over windows that slide over planes, and their gradients.
 #
-# A plane is walked in lines of lanes: its last spatial axis, or, where the channels lie side by side in memory,
-# the channels, which then are one more axis, with windows of one cell. Rows are taken together first, columns after,
-# in a line on the stack. A window too wide for that line is taken in pieces.
+# A plane is walked in lines of lanes: along its last axis, or, where the channels lie side by side in memory, along
+# the channels, which then are one more axis, with windows of one cell. The rows under a window are taken together
+# first and the columns after, in lines on the stack. What is too wide for such a line is taken in pieces.
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t
 from vec cimport *
 from arrays cimport *
 
 cdef enum:
-    ROOM = 1024      # cells of a line on the stack
+    ROOM = 1024                    # cells of a line
+    SLACK = 32                     # cells that the last step of 64 bytes may run over
     AXES = 66
 
 ctypedef fused wide:
@@ -18,40 +19,55 @@ ctypedef fused wide:
 
 cdef struct Axis:
     Py_ssize_t size, windows, window, stride, dilation, before, after
-    Py_ssize_t near                # bytes from one cell to the next: x, dx
-    Py_ssize_t far                 # bytes from one window to the next: out, cotangent
+    Py_ssize_t near, far           # bytes from one cell to the next (x, dx), from one window to the next (out, cotangent)
+    Py_ssize_t most, taps          # windows and taps that a piece can hold
 
 cdef struct Planes:
-    int rows                       # number of axes before the lanes
-    Axis axis[AXES]
-    Py_ssize_t channels            # 1 unless they are the lanes
+    int kind
     bint padded                    # whether padding counts in an average
+    int rows                       # number of axes before the lanes
+    Py_ssize_t channels            # 1 unless they are the lanes
+    Axis axis[AXES]
 
-# The partners of one row: taps of a window's row, or windows over a cell's row. first and count by axis.
-cdef struct Reach:
+# The partners of a row: the rows of cells under a row of windows, or the rows of windows over a row of cells.
+cdef struct Walk:
     Py_ssize_t total
-    Py_ssize_t at[AXES]
+    Py_ssize_t offset              # in bytes, of the partner walked to
+    Py_ssize_t number              # of its tap, or of its row of windows
+    Py_ssize_t place[AXES]         # by axis: of the row, the first partner, how many, how many are behind
     Py_ssize_t first[AXES]
     Py_ssize_t count[AXES]
+    Py_ssize_t at[AXES]
+
+# A part of a line of windows, and of their taps, and the cells under it.
+cdef struct Piece:
+    Py_ssize_t windows, taps, span
+    Py_ssize_t first, stop         # cells of the span that are not padding
+    Py_ssize_t offset              # of the first, in bytes
 
 
 # ---- geometry ----
 
-cdef int lay_out(Planes *p, x, y, window, stride, dilation, padding, bint padded) except -1:
+# The channels are the lanes where they lie side by side in `like`.
+cdef int lay_out(Planes *p, like, x, y, window, stride, dilation, padding, bint padded) except -1:
     cdef int a, n = len(window)
     cdef void *ox = <void *>x
     cdef void *oy = <void *>y
-    cdef Py_ssize_t item = x.itemsize
+    cdef Axis *axis
+    p.kind = kind_of(ox)
     p.padded = padded
     p.rows = n - 1
     p.channels = 1
     for a in range(n):
         p.axis[a] = Axis(size_of(ox, a - n), size_of(oy, a - n), window[a], stride[a], dilation[a] if dilation else 1,
-                         padding[a][0], padding[a][1], step_of(ox, a - n), step_of(oy, a - n))
-    if step_of(ox, -n - 1) == item and step_of(ox, -1) != item:
+                         padding[a][0], padding[a][1], step_of(ox, a - n), step_of(oy, a - n), 0, 0)
+    if step_of(<void *>like, -n - 1) == x.itemsize and step_of(<void *>like, -1) != x.itemsize:
         p.rows = n
         p.channels = size_of(ox, -n - 1)
-        p.axis[n] = Axis(1, 1, 1, 1, 1, 0, 0, item, step_of(oy, -n - 1))
+        p.axis[n] = Axis(1, 1, 1, 1, 1, 0, 0, step_of(ox, -n - 1), step_of(oy, -n - 1), 0, 0)
+    axis = &p.axis[p.rows]
+    axis.most = 1 + (ROOM // 2 - 1) // axis.stride
+    axis.taps = 1 + (ROOM - 1 - (axis.most - 1) * axis.stride) // axis.dilation
     return 0
 
 
@@ -64,7 +80,7 @@ cdef inline Py_ssize_t bundle(Planes *p, Py_ssize_t lo, Py_ssize_t hi) noexcept 
     return n
 
 
-cdef inline Py_ssize_t count_rows(const Planes *p, bint windows) noexcept nogil:
+cdef Py_ssize_t count_rows(const Planes *p, bint windows) noexcept nogil:
     cdef Py_ssize_t n = 1
     cdef int a
     for a in range(p.rows):
@@ -72,124 +88,125 @@ cdef inline Py_ssize_t count_rows(const Planes *p, bint windows) noexcept nogil:
     return n
 
 
-# Cells that a window's sum is divided by along one axis. Cells beyond the padding never count.
-cdef inline Py_ssize_t divisor(const Axis *a, Py_ssize_t window, bint padded) noexcept nogil:
-    cdef Py_ssize_t start = window * a.stride - a.before, stop = start + a.window
+# What a window's sum is divided by along one axis. Cells beyond the padding never count.
+cdef inline Py_ssize_t divisor(const Axis *axis, Py_ssize_t window, bint padded) noexcept nogil:
+    cdef Py_ssize_t start = window * axis.stride - axis.before, stop = start + axis.window
     if padded:
-        return min(stop, a.size + a.after) - start
-    return min(stop, a.size) - max(start, 0)
+        return min(stop, axis.size + axis.after) - start
+    return min(stop, axis.size) - max(start, 0)
 
 
-# Real taps of the windows of one row of windows; returns that row's byte offset.
-cdef inline Py_ssize_t taps_of(const Planes *p, Py_ssize_t row, Reach *r) noexcept nogil:
-    cdef Py_ssize_t at, start, first, stop, offset = 0
+# Walk to the first real tap under a row of windows; their offset in bytes.
+cdef Py_ssize_t under(const Planes *p, Py_ssize_t row, Walk *w) noexcept nogil:
+    cdef Py_ssize_t place, start, first, stop, offset = 0, weight = 1
     cdef const Axis *axis
     cdef int a
-    r.total = 1
+    w.total = 1
+    w.offset = w.number = 0
     for a in range(p.rows - 1, -1, -1):
         axis = &p.axis[a]
-        at = row
+        place = row
         if a:
-            row = at // axis.windows
-            at -= row * axis.windows
-        offset += at * axis.far
-        start = at * axis.stride - axis.before
-        first = 0
+            row = place // axis.windows
+            place -= row * axis.windows
+        start = place * axis.stride - axis.before
+        first = 0 if start >= 0 else (axis.dilation - 1 - start) // axis.dilation
         stop = axis.window
-        if start < 0:
-            first = (axis.dilation - 1 - start) // axis.dilation
         if start + (stop - 1) * axis.dilation >= axis.size:
             stop = max(first, (axis.size - start + axis.dilation - 1) // axis.dilation)
-        r.at[a] = at
-        r.first[a] = first
-        r.count[a] = stop - first
-        r.total *= stop - first
-    return offset
-
-
-# Byte offset of the row of x under tap number t of the real ones; the tap's number among all of the window.
-cdef inline Py_ssize_t tap_row(const Planes *p, const Reach *r, Py_ssize_t t, Py_ssize_t *number) noexcept nogil:
-    cdef Py_ssize_t tap, offset = 0, weight = 1
-    cdef const Axis *axis
-    cdef int a
-    number[0] = 0
-    for a in range(p.rows - 1, -1, -1):
-        axis = &p.axis[a]
-        tap = t
-        if a:
-            t = tap // r.count[a]
-            tap -= t * r.count[a]
-        tap += r.first[a]
-        offset += (r.at[a] * axis.stride - axis.before + tap * axis.dilation) * axis.near
-        number[0] += tap * weight
+        w.place[a] = place
+        w.first[a] = first
+        w.count[a] = stop - first
+        w.at[a] = 0
+        w.total *= stop - first
+        w.offset += (start + first * axis.dilation) * axis.near
+        w.number += first * weight
         weight *= axis.window
+        offset += place * axis.far
     return offset
 
 
-# Windows that may hold the cells of one row of cells; returns that row's byte offset.
-cdef inline Py_ssize_t windows_of(const Planes *p, Py_ssize_t row, Reach *r) noexcept nogil:
-    cdef Py_ssize_t at, start, first, offset = 0
+cdef inline void next_tap(const Planes *p, Walk *w) noexcept nogil:
+    cdef Py_ssize_t weight = 1
     cdef const Axis *axis
     cdef int a
-    r.total = 1
     for a in range(p.rows - 1, -1, -1):
         axis = &p.axis[a]
-        at = row
+        w.at[a] += 1
+        w.offset += axis.dilation * axis.near
+        w.number += weight
+        if w.at[a] < w.count[a]:
+            return
+        w.at[a] = 0
+        w.offset -= w.count[a] * axis.dilation * axis.near
+        w.number -= w.count[a] * weight
+        weight *= axis.window
+
+
+# Count the rows of windows that may hold a row of cells; that row's offset in bytes.
+cdef Py_ssize_t over(const Planes *p, Py_ssize_t row, Walk *w) noexcept nogil:
+    cdef Py_ssize_t place, start, first, offset = 0
+    cdef const Axis *axis
+    cdef int a
+    w.total = 1
+    for a in range(p.rows - 1, -1, -1):
+        axis = &p.axis[a]
+        place = row
         if a:
-            row = at // axis.size
-            at -= row * axis.size
-        offset += at * axis.near
-        start = at + axis.before - (axis.window - 1) * axis.dilation
+            row = place // axis.size
+            place -= row * axis.size
+        start = place + axis.before - (axis.window - 1) * axis.dilation
         first = 0 if start <= 0 else (start + axis.stride - 1) // axis.stride
-        r.at[a] = at
-        r.first[a] = first
-        r.count[a] = max(0, min(axis.windows, (at + axis.before) // axis.stride + 1) - first)
-        r.total *= r.count[a]
+        w.place[a] = place
+        w.first[a] = first
+        w.count[a] = max(0, min(axis.windows, (place + axis.before) // axis.stride + 1) - first)
+        w.total *= w.count[a]
+        offset += place * axis.near
     return offset
 
 
-# Byte offset of window row number t of those; its number among all, the tap that meets the cell, and the divisor.
-# The tap is -1 where dilation steps over the cell.
-cdef inline Py_ssize_t window_row(const Planes *p, const Reach *r, Py_ssize_t t, Py_ssize_t *number, Py_ssize_t *tap,
-                                  double *cells) noexcept nogil:
-    cdef Py_ssize_t window, distance, offset = 0, weight = 1, tap_weight = 1
+# Walk to row number t of those windows. tap is the one that meets the cells, -1 where dilation steps over them.
+cdef void walk_to(const Planes *p, Py_ssize_t t, Walk *w, Py_ssize_t *tap, double *cells) noexcept nogil:
+    cdef Py_ssize_t window, distance, windows = 1, taps = 1
     cdef const Axis *axis
-    cdef int a
     cdef bint met = True
-    number[0] = tap[0] = 0
+    cdef int a
+    w.offset = w.number = tap[0] = 0
     cells[0] = 1
     for a in range(p.rows - 1, -1, -1):
         axis = &p.axis[a]
         window = t
         if a:
-            t = window // r.count[a]
-            window -= t * r.count[a]
-        window += r.first[a]
-        distance = r.at[a] + axis.before - window * axis.stride
-        if axis.dilation != 1:
+            t = window // w.count[a]
+            window -= t * w.count[a]
+        window += w.first[a]
+        distance = w.place[a] + axis.before - window * axis.stride
+        if axis.dilation > 1:
             met = met and distance % axis.dilation == 0
             distance //= axis.dilation
-        offset += window * axis.far
-        number[0] += window * weight
-        tap[0] += distance * tap_weight
+        w.offset += window * axis.far
+        w.number += window * windows
+        tap[0] += distance * taps
         cells[0] *= divisor(axis, window, p.padded)
-        weight *= axis.windows
-        tap_weight *= axis.window
+        windows *= axis.windows
+        taps *= axis.window
     if not met:
         tap[0] = -1
-    return offset
 
 
-# Columns [first, stop) of a line of windows whose tap lands in [0, size), where window 0 puts it at start.
-cdef inline void landing(Py_ssize_t start, Py_ssize_t stride, Py_ssize_t size, Py_ssize_t *first,
-                         Py_ssize_t *stop) noexcept nogil:
-    first[0] = 0 if start >= 0 else (stride - 1 - start) // stride
-    stop[0] = min(stop[0], 0 if start >= size else (size - start + stride - 1) // stride)
+cdef inline void cut(const Axis *lane, Py_ssize_t window, Py_ssize_t tap, Piece *e) noexcept nogil:
+    cdef Py_ssize_t start = window * lane.stride - lane.before + tap * lane.dilation
+    e.windows = min(lane.most, lane.windows - window)
+    e.taps = min(lane.taps, lane.window - tap)
+    e.span = (e.windows - 1) * lane.stride + (e.taps - 1) * lane.dilation + 1
+    e.first = min(e.span, max(0, -start))
+    e.stop = max(e.first, min(e.span, lane.size - start))
+    e.offset = (start + e.first) * lane.near
 
 
 # ---- lines ----
 
-cdef inline void fetch(wide *line, const char *row, Py_ssize_t step, Py_ssize_t n, const real *_) noexcept nogil:
+cdef inline void fetch_kind(wide *line, const char *row, Py_ssize_t step, Py_ssize_t n, const real *_) noexcept nogil:
     cdef const real *x = <const real *>row
     cdef Py_ssize_t j = 0
     if step == sizeof(real):
@@ -204,17 +221,18 @@ cdef inline void fetch(wide *line, const char *row, Py_ssize_t step, Py_ssize_t 
             line[j] = <wide>get(<const real *>(row + j * step))
 
 
-# The row itself where it already is a line, else a copy in room.
-cdef inline const wide *line_of(const char *row, Py_ssize_t step, Py_ssize_t n, wide *room,
-                                const real *_) noexcept nogil:
-    if (real is float and wide is float) or (real is double and wide is double):
-        if step == sizeof(real):
-            return <const wide *>row
-    fetch(room, row, step, n, _)
+# A row as a line: itself where it is one, else a copy in room.
+cdef const wide *fetch(int kind, const char *row, Py_ssize_t step, Py_ssize_t n, wide *room) noexcept nogil:
+    if step == sizeof(wide) and kind == (c'f' if sizeof(wide) == 4 else c'd'):
+        return <const wide *>row
+    if kind == c'f': fetch_kind(room, row, step, n, <const float *>NULL)
+    elif kind == c'd': fetch_kind(room, row, step, n, <const double *>NULL)
+    elif kind == c'e': fetch_kind(room, row, step, n, <const f16 *>NULL)
+    else: fetch_kind(room, row, step, n, <const bf16 *>NULL)
     return room
 
 
-cdef inline void give(char *row, Py_ssize_t step, const wide *line, Py_ssize_t n, const real *_) noexcept nogil:
+cdef inline void give_kind(const wide *line, char *row, Py_ssize_t step, Py_ssize_t n, real *_) noexcept nogil:
     cdef real *y = <real *>row
     cdef Py_ssize_t j = 0
     if step == sizeof(real):
@@ -229,98 +247,403 @@ cdef inline void give(char *row, Py_ssize_t step, const wide *line, Py_ssize_t n
             put(<real *>(row + j * step), line[j])
 
 
+cdef void give(int kind, const wide *line, char *row, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
+    if kind == c'f': give_kind(line, row, step, n, <float *>NULL)
+    elif kind == c'd': give_kind(line, row, step, n, <double *>NULL)
+    elif kind == c'e': give_kind(line, row, step, n, <f16 *>NULL)
+    else: give_kind(line, row, step, n, <bf16 *>NULL)
+
+
 # ---- max ----
 
 cdef inline wide larger(wide a, wide b) noexcept nogil:      # NaN if either is
-    cdef wide m = a if a > b else b
-    return a if a != a else m
+    return a if a > b or a != a else b
 
 
-cdef inline void join(wide *best, const wide *a, const wide *b, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t j
-    for j in range(n):
-        best[j] = larger(a[j], b[j])
+# The last step goes back over lanes already done: that changes none, also where best is a.
+cdef void join(wide *best, const wide *a, const wide *b, const wide *c, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j = 0
+    if n < LINE(a):
+        for j in range(n):
+            best[j] = larger(larger(a[j], b[j]), c[j])
+    else:
+        while j < n:
+            j = min(j, n - LINE(a))
+            lstore(best + j, llarger(llarger(lload(a + j), lload(b + j)), lload(c + j)))
+            j += LINE(a)
 
 
-cdef inline void fold(wide *best, const wide *a, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t j
-    for j in range(n):
-        best[j] = larger(best[j], a[j])
-
-
-cdef inline void columns(wide *best, const wide *seen, Py_ssize_t m, Py_ssize_t stride, Py_ssize_t dilation,
-                         Py_ssize_t taps) noexcept nogil:
-    cdef Py_ssize_t j, o
-    for j in range(taps):
-        if stride == 1:
-            fold(best, seen, m)
-        elif stride == 2:
-            for o in range(m):
-                best[o] = larger(best[o], seen[2 * o])
+# Three taps at a time; the last ones again where fewer are left.
+cdef void join_columns(wide *best, const wide *seen, const Piece *e, const Axis *lane) noexcept nogil:
+    cdef Py_ssize_t t = 0, o, last = e.taps - 1, s = lane.stride
+    cdef const wide *a
+    cdef const wide *b
+    cdef const wide *c
+    while t <= last:
+        a = seen + t * lane.dilation
+        b = seen + min(t + 1, last) * lane.dilation
+        c = seen + min(t + 2, last) * lane.dilation
+        o = 0
+        if s == 1:
+            while o < e.windows:
+                lstore(best + o, llarger(lload(best + o), llarger(llarger(lload(a + o), lload(b + o)), lload(c + o))))
+                o += LINE(a)
+        elif s == 2:
+            while o < e.windows:
+                lstore(best + o, llarger(lload(best + o), llarger(llarger(lskip(a + 2 * o), lskip(b + 2 * o)), lskip(c + 2 * o))))
+                o += LINE(a)
         else:
-            for o in range(m):
-                best[o] = larger(best[o], seen[stride * o])
-        seen += dilation
+            for o in range(e.windows):
+                best[o] = larger(best[o], larger(larger(a[s * o], b[s * o]), c[s * o]))
+        t += 3
 
 
-cdef void max_plane(const Planes *p, const char *x, char *y, const real *_, const wide *__) noexcept nogil:
+cdef void max_plane(const Planes *p, const char *x, char *y, const wide *_) noexcept nogil:
     cdef const Axis *lane = &p.axis[p.rows]
-    cdef Py_ssize_t s = lane.stride, d = lane.dilation, near = lane.near, rows = count_rows(p, True)
-    cdef Py_ssize_t most = min(lane.windows, 1 + (ROOM // 2 - 1) // s), taps = 1 + (ROOM - 1 - (most - 1) * s) // d
-    cdef Py_ssize_t m, o, row, t, j, k, start, span, a, b, offset, number
-    cdef const char *origin
-    cdef Reach r
-    cdef wide seen[ROOM]
-    cdef wide best[ROOM]
-    cdef wide room[ROOM]
-    cdef wide other[ROOM]
-    o = 0
+    cdef Py_ssize_t o = 0, row, rows = count_rows(p, True), t, j, offset, n
+    cdef const wide *a
+    cdef const wide *b
+    cdef const wide *c
+    cdef wide *cells
+    cdef wide *seen
+    cdef Piece e
+    cdef Walk w
+    cdef wide seen_[ROOM + 3 * SLACK]
+    cdef wide best_[ROOM + 2 * SLACK]
+    cdef wide room[3 * ROOM]
+    cdef wide *best = <wide *>((<size_t>best_ + 63) & ~<size_t>63)
     while o < lane.windows:
-        m = min(most, lane.windows - o)
         for row in range(rows):
-            offset = taps_of(p, row, &r)
-            for t in range(m): best[t] = -INFINITY
             j = 0
             while j < lane.window:
-                k = min(taps, lane.window - j)
-                start = o * s - lane.before + j * d
-                span = (m - 1) * s + (k - 1) * d + 1
-                a = min(span, max(0, -start))
-                b = max(a, min(span, lane.size - start))
-                for t in range(a): seen[t] = -INFINITY
-                for t in range(b, span): seen[t] = -INFINITY
-                origin = x + (start + a) * near
-                if r.total == 1:
-                    fetch(seen + a, origin + tap_row(p, &r, 0, &number), near, b - a, _)
-                else:
-                    join(seen + a, line_of(origin + tap_row(p, &r, 0, &number), near, b - a, room, _),
-                         line_of(origin + tap_row(p, &r, 1, &number), near, b - a, other, _), b - a)
-                for t in range(2, r.total):
-                    fold(seen + a, line_of(origin + tap_row(p, &r, t, &number), near, b - a, room, _), b - a)
-                columns(best, seen, m, s, d, k)
-                j += k
-            give(y + offset + o * lane.far, lane.far, best, m, _)
-        o += m
+                offset = under(p, row, &w)
+                cut(lane, o, j, &e)
+                if j == 0:
+                    for t in range(e.windows): best[t] = -INFINITY
+                n = e.stop - e.first
+                cells = <wide *>((<size_t>(seen_ + e.first) + 63) & ~<size_t>63)
+                seen = cells - e.first
+                for t in range(e.first): seen[t] = -INFINITY
+                for t in range(e.stop, e.span): seen[t] = -INFINITY
+                a = fetch(p.kind, x + e.offset + w.offset, lane.near, n, room)
+                t = 1
+                while True:
+                    b = c = a
+                    if t < w.total:
+                        next_tap(p, &w)
+                        b = c = fetch(p.kind, x + e.offset + w.offset, lane.near, n, room + ROOM)
+                    if t + 1 < w.total:
+                        next_tap(p, &w)
+                        c = fetch(p.kind, x + e.offset + w.offset, lane.near, n, room + 2 * ROOM)
+                    join(cells, a, b, c, n)
+                    a = cells
+                    t += 2
+                    if t >= w.total: break
+                join_columns(best, seen, &e, lane)
+                j += e.taps
+            give(p.kind, best, y + offset + o * lane.far, lane.far, e.windows)
+        o += e.windows
 
 
-cdef void max_units(Py_ssize_t lo, Py_ssize_t hi, Planes *p, void *x, void *y, const real *_,
-                    const wide *__) noexcept nogil:
+cdef void max_units(Py_ssize_t lo, Py_ssize_t hi, Planes *p, void *x, void *y, const wide *_) noexcept nogil:
     cdef int n = ndim_of(x) - 2
     cdef Py_ssize_t units
     while lo < hi:
         units = bundle(p, lo, hi)
-        max_plane(p, bytes_of(x) + offset_of(x, lo, n), bytes_of(y) + offset_of(y, lo, n), _, __)
+        max_plane(p, bytes_of(x) + offset_of(x, lo, n), bytes_of(y) + offset_of(y, lo, n), _)
         lo += units
 
 
 def max_pool(Py_ssize_t lo, Py_ssize_t hi, x, window, stride, dilation, padding, out):
     cdef Planes p
-    cdef int kind = kind_of(<void *>x)
     cdef void *ox = <void *>x
     cdef void *oy = <void *>out
-    lay_out(&p, x, out, window, stride, dilation, padding, False)
+    lay_out(&p, x, x, out, window, stride, dilation, padding, False)
     with nogil:
-        if kind == c'f': max_units(lo, hi, &p, ox, oy, <const float *>NULL, <const float *>NULL)
-        elif kind == c'd': max_units(lo, hi, &p, ox, oy, <const double *>NULL, <const double *>NULL)
-        elif kind == c'e': max_units(lo, hi, &p, ox, oy, <const f16 *>NULL, <const double *>NULL)
-        else: max_units(lo, hi, &p, ox, oy, <const bf16 *>NULL, <const double *>NULL)
+        if p.kind == c'f': max_units(lo, hi, &p, ox, oy, <const float *>NULL)
+        else: max_units(lo, hi, &p, ox, oy, <const double *>NULL)
+
+
+# ---- average ----
+
+# sum + x, and what its rounding lost added to lost
+cdef inline void add(double *sum, double *lost, double x) noexcept nogil:
+    cdef double s = sum[0], t = s + x, z = t - s
+    lost[0] += (s - (t - z)) + (x - z)
+    sum[0] = t
+
+
+# An overflown sum has lost a NaN.
+cdef inline double whole(double sum, double lost) noexcept nogil:
+    cdef double t = sum + lost
+    return t if t == t else sum
+
+
+cdef inline void add_rows(double *sum, const char *row, const char *next, Py_ssize_t n, bint fresh,
+                          const real *_) noexcept nogil:
+    cdef const real *a = <const real *>row
+    cdef const real *b = <const real *>next
+    cdef Py_ssize_t j = 0
+    cdef vd v
+    cdef double t
+    while j + VW <= n:
+        v = vload(a + j)
+        if b: v = v + vload(b + j)
+        if not fresh: v = vload(sum + j) + v
+        vstore(sum + j, v)
+        j += VW
+    for j in range(j, n):
+        t = get(a + j)
+        if b: t = t + get(b + j)
+        if not fresh: t = sum[j] + t
+        sum[j] = t
+
+
+# The sum of the rows under a row of windows, cell by cell; exact: with what the roundings lost.
+cdef void sum_rows(const Planes *p, const char *x, Walk *w, Py_ssize_t n, double *sum, double *lost, double *room,
+                   bint exact) noexcept nogil:
+    cdef Py_ssize_t near = p.axis[p.rows].near, t = 0, j
+    cdef const char *a
+    cdef const char *b
+    cdef const double *line
+    cdef int kind = p.kind
+    cdef Py_ssize_t item = 4 if kind == c'f' else 2
+    if exact or near != item:
+        for j in range(n): sum[j] = lost[j] = 0
+        for t in range(w.total):
+            line = fetch(kind, x + w.offset, near, n, room)
+            for j in range(n): add(sum + j, lost + j, line[j])
+            next_tap(p, w)
+        return
+    if w.total == 0:
+        for j in range(n): sum[j] = 0
+    while t < w.total:
+        a = x + w.offset
+        next_tap(p, w)
+        b = x + w.offset if t + 1 < w.total else NULL
+        if kind == c'f': add_rows(sum, a, b, n, t == 0, <const float *>NULL)
+        elif kind == c'e': add_rows(sum, a, b, n, t == 0, <const f16 *>NULL)
+        else: add_rows(sum, a, b, n, t == 0, <const bf16 *>NULL)
+        next_tap(p, w)
+        t += 2
+
+
+cdef void sum_columns(double *total, double *rest, const double *sum, const double *lost, const Piece *e,
+                      Py_ssize_t s, bint exact) noexcept nogil:
+    cdef Py_ssize_t o = 0, t
+    cdef vd v
+    cdef double d
+    if exact:
+        for t in range(e.taps):
+            for o in range(e.windows):
+                add(total + o, rest + o, sum[s * o + t])
+                rest[o] += lost[s * o + t]
+    elif s <= 2:
+        while o < e.windows:
+            v = vload(total + o)
+            for t in range(e.taps):
+                v = v + (vload(sum + o + t) if s == 1 else lskip(sum + 2 * o + t))
+            vstore(total + o, v)
+            o += VW
+    else:
+        for o in range(e.windows):
+            d = total[o]
+            for t in range(e.taps):
+                d += sum[s * o + t]
+            total[o] = d
+
+
+cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
+    cdef const Axis *lane = &p.axis[p.rows]
+    cdef Py_ssize_t o = 0, row, rows = count_rows(p, True), t, j, offset
+    cdef bint exact = p.kind == c'd'
+    cdef double cells
+    cdef int a
+    cdef Piece e
+    cdef Walk w
+    cdef double sum[ROOM + SLACK]
+    cdef double lost[ROOM + SLACK]
+    cdef double total[ROOM]
+    cdef double rest[ROOM]
+    cdef double share[ROOM]
+    cdef double room[ROOM]
+    while o < lane.windows:
+        cut(lane, o, 0, &e)
+        for t in range(e.windows):
+            share[t] = divisor(lane, o + t, p.padded)
+            if not exact: share[t] = 1 / share[t]
+        for row in range(rows):
+            for t in range(e.windows): total[t] = rest[t] = 0
+            j = 0
+            while j < lane.window:
+                offset = under(p, row, &w)
+                cut(lane, o, j, &e)
+                for t in range(e.first): sum[t] = lost[t] = 0
+                for t in range(e.stop, e.span): sum[t] = lost[t] = 0
+                sum_rows(p, x + e.offset, &w, e.stop - e.first, sum + e.first, lost + e.first, room, exact)
+                sum_columns(total, rest, sum, lost, &e, lane.stride, exact)
+                j += e.taps
+            cells = 1
+            for a in range(p.rows): cells *= divisor(&p.axis[a], w.place[a], p.padded)
+            if exact:
+                for t in range(e.windows): total[t] = whole(total[t], rest[t]) / (cells * share[t])
+            else:
+                cells = 1 / cells
+                for t in range(e.windows): total[t] *= cells * share[t]
+            give(p.kind, total, y + offset + o * lane.far, lane.far, e.windows)
+        o += e.windows
+
+
+def avg_pool(Py_ssize_t lo, Py_ssize_t hi, x, window, stride, padding, bint count_include_pad, out):
+    cdef Planes p
+    cdef void *ox = <void *>x
+    cdef void *oy = <void *>out
+    cdef int n = len(window)
+    cdef Py_ssize_t units
+    lay_out(&p, x, x, out, window, stride, None, padding, count_include_pad)
+    with nogil:
+        while lo < hi:
+            units = bundle(&p, lo, hi)
+            avg_plane(&p, bytes_of(ox) + offset_of(ox, lo, n), bytes_of(oy) + offset_of(oy, lo, n))
+            lo += units
+
+
+# ---- gradients ----
+
+# winner: which tap of each window is the first of the largest, or the first NaN.
+cdef void find_winners(const Planes *p, const char *x, int32_t *winner, Py_ssize_t pitch, const wide *_) noexcept nogil:
+    cdef const Axis *lane = &p.axis[p.rows]
+    cdef Py_ssize_t o = 0, row, rows = count_rows(p, True), t, j, k, start, s = lane.stride
+    cdef int32_t number
+    cdef int32_t *won
+    cdef const wide *line
+    cdef bint wins
+    cdef wide a, b
+    cdef Piece e
+    cdef Walk w
+    cdef wide seen[ROOM]
+    cdef wide best[ROOM]
+    cdef wide room[ROOM]
+    while o < lane.windows:
+        for row in range(rows):
+            under(p, row, &w)
+            won = winner + row * pitch + o
+            cut(lane, o, 0, &e)
+            for k in range(e.windows):                      # the first real tap, should all be -inf
+                best[k] = -INFINITY
+                start = (o + k) * s - lane.before
+                won[k] = w.number * lane.window + (0 if start >= 0 else (lane.dilation - 1 - start) // lane.dilation)
+            for t in range(w.total):
+                j = 0
+                while j < lane.window:
+                    cut(lane, o, j, &e)
+                    for k in range(e.first): seen[k] = -INFINITY
+                    for k in range(e.stop, e.span): seen[k] = -INFINITY
+                    line = fetch(p.kind, x + e.offset + w.offset, lane.near, e.stop - e.first, room)
+                    for k in range(e.stop - e.first): seen[e.first + k] = line[k]
+                    line = seen
+                    for number in range(w.number * lane.window + j, w.number * lane.window + j + e.taps):
+                        for k in range(e.windows):
+                            a = best[k]
+                            b = line[k * s]
+                            wins = (b > a) | ((b != b) & (a == a))
+                            best[k] = b if wins else a
+                            won[k] = number if wins else won[k]
+                        line += lane.dilation
+                    j += e.taps
+                next_tap(p, &w)
+        o += e.windows
+
+
+# Each cell takes its part from every window over it: for an average g / divisor, for a maximum (winner given) g from
+# the windows it has won.
+cdef void spread(const Planes *p, const char *g, const int32_t *winner, Py_ssize_t pitch, char *dx) noexcept nogil:
+    cdef const Axis *lane = &p.axis[p.rows]
+    cdef Py_ssize_t i = 0, n, row, rows = count_rows(p, False), t, j, k, o, m, stop, tap, start, first, last, offset
+    cdef Py_ssize_t s = lane.stride, d = lane.dilation, shared = -1
+    cdef bint exact = p.kind == c'd'
+    cdef const double *line
+    cdef const int32_t *won
+    cdef double cells
+    cdef Walk w
+    cdef double sum[ROOM]
+    cdef double lost[ROOM]
+    cdef double part[ROOM]
+    cdef double share[ROOM]
+    cdef double room[ROOM]
+    while i < lane.size:
+        n = min(ROOM, lane.size - i)
+        start = i + lane.before - (lane.window - 1) * d
+        first = 0 if start <= 0 else (start + s - 1) // s
+        stop = min(lane.windows, (i + n - 1 + lane.before) // s + 1)
+        for row in range(rows):
+            offset = over(p, row, &w)
+            for k in range(n): sum[k] = lost[k] = 0
+            o = first
+            while o < stop:
+                m = min(ROOM, stop - o)
+                if not winner and shared != o:
+                    shared = o
+                    for k in range(m): share[k] = divisor(lane, o + k, p.padded)
+                for t in range(w.total):
+                    walk_to(p, t, &w, &tap, &cells)
+                    if tap < 0: continue
+                    line = fetch(p.kind, g + w.offset + o * lane.far, lane.far, m, room)
+                    if not winner:
+                        for k in range(m): part[k] = line[k] / (cells * share[k])
+                    for j in range(lane.window - 1, -1, -1):      # windows in ascending order, as the rows take them
+                        if winner:
+                            won = winner + w.number * pitch + o
+                            for k in range(m): part[k] = line[k] if won[k] == tap * lane.window + j else 0
+                        start = o * s - lane.before + j * d - i
+                        k = 0 if start >= 0 else (s - 1 - start) // s
+                        last = min(m, 0 if start >= n else (n - start + s - 1) // s)
+                        if exact:
+                            for k in range(k, last): add(sum + start + k * s, lost + start + k * s, part[k])
+                        else:
+                            for k in range(k, last): sum[start + k * s] += part[k]
+                o += m
+            if exact:
+                for k in range(n): sum[k] = whole(sum[k], lost[k])
+            give(p.kind, sum, dx + offset + i * lane.near, lane.near, n)
+        i += n
+
+
+def avg_pool_vjp(Py_ssize_t lo, Py_ssize_t hi, cotangent, window, stride, padding, bint count_include_pad, dx):
+    cdef Planes p
+    cdef void *og = <void *>cotangent
+    cdef void *ox = <void *>dx
+    cdef int n = len(window)
+    cdef Py_ssize_t units
+    lay_out(&p, dx, dx, cotangent, window, stride, None, padding, count_include_pad)
+    with nogil:
+        while lo < hi:
+            units = bundle(&p, lo, hi)
+            spread(&p, bytes_of(og) + offset_of(og, lo, n), NULL, 0, bytes_of(ox) + offset_of(ox, lo, n))
+            lo += units
+
+
+# winner: room for one int32 a window.
+def max_pool_vjp(Py_ssize_t lo, Py_ssize_t hi, cotangent, x, window, stride, dilation, padding, winner, dx):
+    cdef Planes p, q
+    cdef void *og = <void *>cotangent
+    cdef void *ox = <void *>x
+    cdef void *od = <void *>dx
+    cdef int n = len(window)
+    cdef Py_ssize_t units, pitch
+    cdef int32_t *room = <int32_t *>bytes_of(<void *>winner)
+    cdef int32_t *won
+    cdef const char *plane
+    lay_out(&p, x, x, cotangent, window, stride, dilation, padding, False)
+    lay_out(&q, x, dx, cotangent, window, stride, dilation, padding, False)
+    pitch = max(p.channels, p.axis[p.rows].windows)
+    with nogil:
+        while lo < hi:
+            units = bundle(&p, lo, hi)
+            bundle(&q, lo, hi)
+            won = room + lo // p.channels * count_rows(&p, True) * pitch + lo % p.channels
+            plane = bytes_of(ox) + offset_of(ox, lo, n)
+            if p.kind == c'f': find_winners(&p, plane, won, pitch, <const float *>NULL)
+            else: find_winners(&p, plane, won, pitch, <const double *>NULL)
+            spread(&q, bytes_of(og) + offset_of(og, lo, n), won, pitch, bytes_of(od) + offset_of(od, lo, n))
+            lo += units

@@ -7,6 +7,7 @@ import operator
 from typing import NamedTuple
 
 from .._xp import device
+from .exact import two_sum
 
 __all__ = [
     "Window", "divisors", "per_axis", "same_padding", "slide", "spread", "spread_to_first", "window_sum", "windows",
@@ -146,14 +147,12 @@ def window_sum(xp, x, axes: list[Window], *, roomy):
         return slide(xp, x, axes, 0.0, xp.add)
     lost = xp.zeros_like(x)
     for axis, w in enumerate(axes, start=2):
-        total, error = 0.0, 0.0
-        for tap, residue in zip(taps(xp, x, axis, w, 0.0), taps(xp, lost, axis, w, 0.0), strict=True):
-            summed = total + tap
-            part = summed - total
-            error = error + ((total - (summed - part)) + (tap - part)) + residue
-            total = summed
-        x, lost = total, error
-    return xp.where(xp.isfinite(x), x + lost, x)  # an infinite sum has a NaN for its rounding
+        pairs = zip(taps(xp, x, axis, w, 0.0), taps(xp, lost, axis, w, 0.0), strict=True)
+        x, lost = next(pairs)
+        for tap, residue in pairs:
+            x, error = two_sum(xp, x, tap)
+            lost = lost + (residue + error)
+    return x + lost
 
 
 def divisors(axes: list[Window], count_include_pad: bool) -> list[list[int]]:

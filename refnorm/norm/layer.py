@@ -136,15 +136,15 @@ def layer_norm_vjp(cotangent, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5
     >>> refnorm.norm.layer_norm_vjp(np.array([1.0, 0.0, 0.0, 0.0]), x, eps=0.0)[0]
     array([ 0.5,  0. , -0.5,  0. ])
     """
-    xp, cotangent, x, weight, bias = prepare(cotangent, x, weight, bias)
+    xp, cotangent, x, weight, bias = prepare(cotangent, x, weight, bias, need=2)
     require_same_shape("cotangent", cotangent, x)
     require_along(x, axis, weight, bias)
     require_eps(eps)
     rows, g, w = last(xp, x, axis), last(xp, cotangent, axis), flat(xp, weight)
-    if takes(kernels, rows, g, w):
+    if takes(kernels, g, rows, w):
         block, blocks = row_blocks(rows)
         dx, (dw, db) = run(
-            kernels.layer_norm_vjp, rows, g, w, eps, block, parts=(blocks, 2, rows.shape[-1]), units=blocks
+            kernels.layer_norm_vjp, g, rows, w, eps, block, parts=(blocks, 2, rows.shape[-1]), units=blocks
         )
     else:
         wide, g, w = widen(xp, rows, g, w)

@@ -131,14 +131,14 @@ def rms_norm_vjp(cotangent, x, weight=None, /, *, axis=-1, eps=1e-6):
     >>> dx @ np.array([3.0, 4.0])  # the gradient has no part along x: the answer is free of x's scale
     0.0
     """
-    xp, cotangent, x, weight = prepare(cotangent, x, weight)
+    xp, cotangent, x, weight = prepare(cotangent, x, weight, need=2)
     require_same_shape("cotangent", cotangent, x)
     require_along(x, axis, weight)
     require_eps(eps)
     rows, g, w = last(xp, x, axis), last(xp, cotangent, axis), flat(xp, weight)
-    if takes(kernels, rows, g, w):
+    if takes(kernels, g, rows, w):
         block, blocks = row_blocks(rows)
-        dx, dw = run(kernels.rms_norm_vjp, rows, g, w, eps, block, parts=(blocks, rows.shape[-1]), units=blocks)
+        dx, dw = run(kernels.rms_norm_vjp, g, rows, w, eps, block, parts=(blocks, rows.shape[-1]), units=blocks)
     else:
         wide, g, w = widen(xp, rows, g, w)
         r = root_mean_square(xp, wide, eps, roomy=roomy(rows, wide))

@@ -164,7 +164,7 @@ def avg_pool_vjp(cotangent, x, /, *, window, stride=None, padding=0, ceil_mode=F
     >>> refnorm.pool.avg_pool_vjp(np.array([[[2.0, 4.0]]]), np.zeros((1, 1, 4)), window=2)
     array([[[1., 1., 2., 2.]]])
     """
-    xp, cotangent, x = prepare(cotangent, x)
+    xp, cotangent, x = prepare(cotangent, x, need=2)
     axes = windows(x.shape, window, stride, padding, 1, ceil_mode)
     require_shape("cotangent", cotangent, pooled_shape(x, axes))
     if takes(kernels, cotangent, x):
@@ -287,11 +287,11 @@ def max_pool_vjp(cotangent, x, /, *, window, stride=None, padding=0, dilation=1,
     >>> refnorm.pool.max_pool_vjp(np.array([[[2.0, 4.0]]]), np.array([[[1.0, 9.0, 5.0, 5.0]]]), window=2)
     array([[[0., 2., 4., 0.]]])
     """
-    xp, cotangent, x = prepare(cotangent, x)
+    xp, cotangent, x = prepare(cotangent, x, need=2)
     axes = windows(x.shape, window, stride, padding, dilation, ceil_mode)
     require_shape("cotangent", cotangent, pooled_shape(x, axes))
     if takes(kernels, cotangent, x):
-        dx = run(kernels.max_pool_vjp, x, cotangent, *options(axes), units=planes(x))
+        dx = run(kernels.max_pool_vjp, cotangent, x, *options(axes), shape=x.shape, units=planes(x))
     else:
         wide, g = widen(xp, x, cotangent)
         y = slide(xp, wide, axes, -float("inf"), xp.maximum)

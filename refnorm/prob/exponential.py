@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .._cases import case, normal
+from .._core.exact import two_sum
 from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
-from .._xp import check_out, device, give_back, last, prepare, require_along, require_same_shape, widen
+from .._xp import check_out, device, give_back, last, prepare, require_along, require_same_shape, roomy, widen
 
 kernels = load(__name__)
 
@@ -23,15 +24,20 @@ CASES = [
 ]
 
 
-def exponentials(xp, x):
-    """Return (x - max, exp of it) along the last axis: the largest exponential is 1, so none overflows."""
-    z = x - xp.max(x, axis=-1, keepdims=True)
-    return z, xp.exp(z)
+def exponentials(xp, x, *, roomy):
+    """Return (x - max, exp of it) along the last axis: the largest exponential is 1, so none overflows.
+
+    The maximum cancels in the answer, but not the rounding of x - max: where the dtype has no digits to
+    spare, exp(z + lost) is taken as exp(z) (1 + lost).
+    """
+    z, lost = two_sum(xp, x, -xp.max(x, axis=-1, keepdims=True))
+    e = xp.exp(z)
+    return z, e if roomy else e + e * lost
 
 
-def distribution(xp, x):
+def distribution(xp, x, *, roomy):
     """Return the softmax of wide rows."""
-    _, e = exponentials(xp, x)
+    _, e = exponentials(xp, x, roomy=roomy)
     return e / xp.sum(e, axis=-1, keepdims=True)
 
 
@@ -91,7 +97,7 @@ def softmax(x, /, *, axis=-1, out=None):
         y = run(kernels.softmax, rows, out=last(xp, out, axis))
     else:
         (wide,) = widen(xp, rows)
-        y = distribution(xp, wide)
+        y = distribution(xp, wide, roomy=roomy(rows, wide))
     return give_back(xp, y, x, axis, out)
 
 
@@ -128,15 +134,15 @@ def softmax_vjp(cotangent, x, /, *, axis=-1):
     >>> refnorm.prob.softmax_vjp(np.array([1.0, 0.0]), np.zeros(2))
     array([ 0.25, -0.25])
     """
-    xp, cotangent, x = prepare(cotangent, x)
+    xp, cotangent, x = prepare(cotangent, x, need=2)
     require_same_shape("cotangent", cotangent, x)
     require_along(x, axis)
     rows, g = last(xp, x, axis), last(xp, cotangent, axis)
-    if takes(kernels, rows, g):
-        dx = run(kernels.softmax_vjp, rows, g)
+    if takes(kernels, g, rows):
+        dx = run(kernels.softmax_vjp, g, rows)
     else:
         wide, g = widen(xp, rows, g)
-        y = distribution(xp, wide)
+        y = distribution(xp, wide, roomy=roomy(rows, wide))
         dx = y * (g - xp.sum(g * y, axis=-1, keepdims=True))
     return give_back(xp, dx, x, axis)
 
@@ -197,7 +203,7 @@ def log_softmax(x, /, *, axis=-1, out=None):
         y = run(kernels.log_softmax, rows, out=last(xp, out, axis))
     else:
         (wide,) = widen(xp, rows)
-        z, e = exponentials(xp, wide)
+        z, e = exponentials(xp, wide, roomy=roomy(rows, wide))
         largest = xp.arange(wide.shape[-1], device=device(wide)) == xp.argmax(wide, axis=-1, keepdims=True)
         others = xp.where(largest, e - 1, e)  # 0 at the maximum, and NaN still NaN
         y = z - xp.log1p(xp.sum(others, axis=-1, keepdims=True))
@@ -237,15 +243,15 @@ def log_softmax_vjp(cotangent, x, /, *, axis=-1):
     >>> refnorm.prob.log_softmax_vjp(np.array([1.0, 0.0]), np.zeros(2))
     array([ 0.5, -0.5])
     """
-    xp, cotangent, x = prepare(cotangent, x)
+    xp, cotangent, x = prepare(cotangent, x, need=2)
     require_same_shape("cotangent", cotangent, x)
     require_along(x, axis)
     rows, g = last(xp, x, axis), last(xp, cotangent, axis)
-    if takes(kernels, rows, g):
-        dx = run(kernels.log_softmax_vjp, rows, g)
+    if takes(kernels, g, rows):
+        dx = run(kernels.log_softmax_vjp, g, rows)
     else:
         wide, g = widen(xp, rows, g)
-        dx = g - distribution(xp, wide) * xp.sum(g, axis=-1, keepdims=True)
+        dx = g - distribution(xp, wide, roomy=roomy(rows, wide)) * xp.sum(g, axis=-1, keepdims=True)
     return give_back(xp, dx, x, axis)
 
 

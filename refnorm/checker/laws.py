@@ -1,0 +1,68 @@
+"""Layer 4: identities that the candidate must satisfy with itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._registry import Law, Operator
+from .measure import DRAWS, bound, nudged, quiet, reference, unit
+from .pace import Pace
+from .report import Layer
+
+__all__ = ["laws_layer"]
+
+
+def laws_layer(candidate, operator: Operator, seed: int, dtypes, pace: Pace) -> Layer:
+    """Ask every law in every dtype."""
+    layer = Layer("laws", skipped="" if operator.laws else "the operator has none")
+    for law in operator.laws:
+        for dtype in dtypes:
+            if pace.spent:
+                layer.skipped = "the rest: out of time"
+                return layer
+            pace.tell(f"law {law.name}")
+            layer.ran += 1
+            _one(layer, candidate, operator, law, seed, dtype)
+    return layer
+
+
+def _one(layer: Layer, candidate, operator: Operator, law: Law, seed: int, dtype: str) -> None:
+    rng = np.random.default_rng([seed, layer.ran])
+    arrays = [draw(rng).astype(dtype) for draw in law.draws]
+    try:
+        left, right = sides(law, lambda *a, **k: candidate(*(np.array(x) for x in a), **k), arrays)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (a crash is a finding)
+        layer.find(f"{law.name} in {dtype} crashes: {type(error).__name__}: {error}", "fails")
+        return
+    yardstick = residual_yardstick(operator, law, arrays, rng)
+    if left.shape != right.shape or left.shape != yardstick.shape:
+        layer.find(f"{law.name} in {dtype}: sides of shape {left.shape} and {right.shape}", "fails")
+        return
+    with quiet():
+        sticks = np.abs(left - right) / yardstick
+    worst = float(np.max(np.nan_to_num(sticks, nan=np.inf)))
+    if worst > bound("B", arrays[0].size):
+        layer.find(f"{law.name} in {dtype} is broken by {worst:.3g} yardsticks", "fails")
+
+
+def sides(law: Law, f, arrays) -> tuple[np.ndarray, np.ndarray]:
+    """Return both sides of a law in float64; `f` sees arrays of the tested dtype, and rounds to it."""
+    with quiet():
+        left, right = law.function(lambda *a, **k: np.asarray(f(*a, **k)), *(a.copy() for a in arrays))
+    return np.asarray(left, "float64"), np.asarray(right, "float64")
+
+
+def residual_yardstick(operator: Operator, law: Law, arrays, rng) -> np.ndarray:
+    """Return how far apart the two sides may be, per element.
+
+    A law written for real numbers holds only up to the rounding of what it does to its arrays (x + 4 moves x).
+    So it is asked of a perfect candidate, the reference rounded to the tested type, whose every input is moved
+    by one unit: the largest residual of eight such runs, plus one rounding of each side, is one yardstick.
+    """
+    dtype = arrays[0].dtype
+    largest = None
+    for _ in range(DRAWS):
+        left, right = sides(law, lambda *a, **k: reference(operator, nudged(list(a), rng), k).astype(dtype), arrays)
+        far = np.abs(left - right)
+        largest = far if largest is None else np.maximum(largest, far)
+    return largest + unit(left, dtype) + unit(right, dtype)

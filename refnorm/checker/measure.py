@@ -1,0 +1,90 @@
+"""The reference in float64, the condition of a call as measured on it, and grades.
+
+For float64 candidates the reference is the same formula in float64, with its compensated sums: an error of a
+few ulp there may be the reference's own. Yardsticks are as honest there as elsewhere, since they are measured.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+
+from .._modes import compute, lane
+
+__all__ = ["DRAWS", "GRADES", "bound", "nudged", "quiet", "reach", "reference", "unit", "widened", "yardstick"]
+
+GRADES = "ABCF"
+DRAWS = 8
+
+
+@contextmanager
+def quiet():
+    """Let NaN, overflow and division by zero pass without a word: they are what is being asked about."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _each(f, arrays):
+    """Apply `f` to the floating arrays of a call."""
+    if isinstance(arrays, list):
+        return [_each(f, a) for a in arrays]
+    return f(arrays) if arrays is not None and arrays.dtype.kind == "f" else arrays
+
+
+def widened(arrays) -> list:
+    """Return the floating arrays in float64, where every value of a narrower type is exact."""
+    return _each(lambda a: a.astype("float64"), arrays)
+
+
+def reference(operator, arrays, options) -> np.ndarray:
+    """Return the operator's formula in float64 at these arrays, not rounded to their type."""
+    with lane("formula"), compute("wide"), quiet():
+        return operator.function(*widened(arrays), **options)
+
+
+def nudged(arrays, rng) -> list:
+    """Return the arrays with every finite element moved by one unit in its last place, up or down by chance."""
+
+    def nudge(a):
+        to = np.where(rng.random(a.shape) < 0.5, -np.inf, np.inf).astype(a.dtype)
+        return np.where(np.isfinite(a), np.nextafter(a, to), a)
+
+    with quiet():
+        return _each(nudge, arrays)
+
+
+def unit(values, dtype):
+    """Return the rounding of float64 `values` in `dtype`: half the spacing of numbers, but relative, and never 0."""
+    info = np.finfo(dtype)
+    return np.maximum(np.abs(values) * float(info.eps) / 2, float(info.smallest_subnormal) / 2)
+
+
+def yardstick(call) -> np.ndarray:
+    """Return, per element, its largest change under eight nudges of the input, plus one rounding of itself."""
+    change = np.zeros(call.wanted.shape)
+    for _, rng in zip(range(DRAWS), call.rng.spawn(DRAWS), strict=True):
+        moved = reference(call.operator, nudged(call.arrays, rng), call.options)
+        with quiet():
+            change = np.fmax(change, np.abs(moved - call.wanted))
+    with quiet():
+        return change + unit(call.wanted, call.dtype)
+
+
+def reach(call) -> int:
+    """Return n, how many elements of the first array one output is made of, as shown by where a NaN gets to."""
+    if call.wanted.size == 0:
+        return 2
+    marked = np.zeros(call.arrays[0].shape)
+    marked.flat[marked.size // 2] = np.nan
+    touched = np.isnan(reference(call.operator, [marked, *call.arrays[1:]], call.options)).sum()
+    return max(2, math.ceil(touched * marked.size / call.wanted.size))
+
+
+def bound(grade: str, n: int) -> float:
+    """Return how many yardsticks a grade allows where `n` elements make one output."""
+    b = 4 * (1 + math.log2(n))
+    return {"B": b, "C": max(b, n)}[grade]

@@ -1,0 +1,40 @@
+"""The seconds a check may take, and who is told how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from .calls import Call
+from .trial import Trial, ask
+
+__all__ = ["Pace"]
+
+
+@dataclass
+class Pace:
+    """A clock that stops the asking; `progress` is called with what is being asked."""
+
+    budget: float
+    progress: Callable[[str], None] | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def spent(self) -> bool:
+        return self.seconds > self.budget
+
+    def tell(self, what: str) -> None:
+        if self.progress is not None:
+            self.progress(what)
+
+    def ask_all(self, candidate, calls: Iterable[Call]) -> Iterator[Trial]:
+        """Yield the candidate's answers until the time is up."""
+        for call in calls:
+            if self.spent:
+                return
+            yield ask(candidate, call)

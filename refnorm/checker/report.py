@@ -1,0 +1,153 @@
+"""What a check found, as data: findings in layers, layers in a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["SCHEMA", "Finding", "Layer", "Report", "Worst"]
+
+SCHEMA = "refnorm.report/1"
+ORDER = ("skipped", "conforms", "warning", "fails")
+
+
+@dataclass
+class Finding:
+    """One thing worth telling; `verdict` is ``"conforms"`` where it is a remark only."""
+
+    what: str
+    verdict: str
+    calls: int = 1
+
+
+@dataclass
+class Layer:
+    """One kind of question: how many calls were asked, and what was found."""
+
+    name: str
+    ran: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    skipped: str = ""
+    grade: str = ""
+    yardsticks: float = 0.0
+    ulp: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        if self.skipped and not self.findings:
+            return "skipped"
+        return max((f.verdict for f in self.findings), key=ORDER.index, default="conforms")
+
+    def find(self, what: str, verdict: str, calls: int = 1) -> None:
+        """Add a finding, unless it holds for no call."""
+        if calls:
+            self.findings.append(Finding(what, verdict, calls))
+
+    def as_dict(self) -> dict:
+        findings = [vars(f) for f in self.findings]
+        return {
+            "name": self.name, "verdict": self.verdict, "ran": self.ran, "skipped": self.skipped or None,
+            "grade": self.grade or None, "yardsticks": number(self.yardsticks), "ulp": number(self.ulp),
+            "findings": findings,
+        }  # fmt: skip
+
+
+@dataclass
+class Worst:
+    """The smallest call that fails, and its worst element."""
+
+    label: str
+    dtype: str
+    shape: tuple
+    options: dict
+    why: str
+    index: tuple = ()
+    got: float | None = None
+    wanted: float | None = None
+    ulp: float = 0.0
+    yardsticks: float = 0.0
+
+    def as_dict(self) -> dict:
+        said = vars(self) | {"shape": list(self.shape), "index": list(self.index)}
+        for name in ("got", "wanted"):
+            said[f"{name}_hex"] = None if said[name] is None else float(said[name]).hex()
+        return {name: number(value) if isinstance(value, float) else value for name, value in said.items()}
+
+
+@dataclass
+class Report:
+    """The whole of one check."""
+
+    operator: str
+    wing: str
+    candidate: str
+    seed: int
+    dtypes: Sequence[str]
+    wanted_grade: str
+    strict: bool
+    layers: list[Layer] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    worst: Worst | None = None
+    ran: int = 0
+    floor: int = 1
+    seconds: float = 0.0
+
+    @property
+    def enough(self) -> bool:
+        """Whether at least every case ran in every dtype: less is an error of the run, never a pass."""
+        return self.ran >= self.floor > 0
+
+    @property
+    def conforms(self) -> bool:
+        return self.enough and self.verdict in ("conforms", "conforms with a warning")
+
+    @property
+    def verdict(self) -> str:
+        if not self.enough:
+            return "too few cases ran"
+        worst = max((layer.verdict for layer in self.layers), key=ORDER.index, default="skipped")
+        said = {"conforms": "conforms", "warning": "conforms with a warning", "fails": "does not conform"}
+        return said.get(worst, "too few cases ran")
+
+    @property
+    def grade(self) -> str:
+        return max((layer.grade for layer in self.layers if layer.grade), default="F")
+
+    @property
+    def worst_ulp(self) -> float:
+        return max((layer.ulp for layer in self.layers), default=0.0)
+
+    @property
+    def worst_yardsticks(self) -> float:
+        return max((layer.yardsticks for layer in self.layers), default=0.0)
+
+    @property
+    def exit_code(self) -> int:
+        return 3 if not self.enough else 0 if self.conforms else 1
+
+    def as_dict(self) -> dict:
+        """Return the report as JSON takes it; numbers that are not finite as text."""
+        return {
+            "schema": SCHEMA, "operator": self.operator, "candidate": self.candidate, "seed": self.seed,
+            "dtypes": list(self.dtypes), "wanted_grade": self.wanted_grade, "strict": self.strict,
+            "conforms": self.conforms, "verdict": self.verdict, "grade": self.grade,
+            "worst_ulp": number(self.worst_ulp), "worst_yardsticks": number(self.worst_yardsticks),
+            "ran": self.ran, "floor": self.floor, "seconds": round(self.seconds, 3),
+            "named": list(self.named), "layers": [layer.as_dict() for layer in self.layers],
+            "worst": self.worst and self.worst.as_dict(),
+        }  # fmt: skip
+
+    def print(self, console=None) -> None:
+        """Show the report on a rich console, by default the terminal's."""
+        from .show import show  # rich costs 60 ms that only a reader pays
+
+        show(self, console)
+
+
+def number(value):
+    """Return a Python number that JSON can hold, else its text."""
+    value = float(value) if isinstance(value, np.floating) else value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

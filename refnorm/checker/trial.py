@@ -1,0 +1,130 @@
+"""Ask a candidate one call, and judge what came back against the reference."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from . import measure
+from .calls import Call, mapped
+from .measure import bound, quiet
+
+__all__ = ["Judged", "Trial", "ask", "require_signature"]
+
+
+@dataclass
+class Trial:
+    """What a candidate did with a call."""
+
+    call: Call
+    got: np.ndarray | None = None
+    error: str | None = None
+    overwritten: bool = False
+
+    @cached_property
+    def judged(self) -> Judged:
+        return judge(self)
+
+
+@dataclass
+class Judged:
+    """The grade of a trial; where it is not A, the worst element in yardsticks, in ulp, and where it is."""
+
+    grade: str
+    yardsticks: float = 0.0
+    ulp: float = 0.0
+    index: tuple = ()
+    why: str = ""
+    flushed: bool = False
+
+
+def require_signature(candidate, operator) -> None:
+    """Refuse what cannot be called as the operator is, before anything is run."""
+    if not callable(candidate):
+        raise TypeError(f"a candidate must be callable, got {type(candidate).__name__}")
+    try:
+        signature = inspect.signature(candidate)
+    except (TypeError, ValueError):  # compiled functions need not tell
+        return
+    for case in operator.cases:
+        try:
+            signature.bind(*case.draws, **case.options)
+        except TypeError as error:
+            wanted = inspect.signature(operator.function)
+            wanted = wanted.replace(parameters=[p for p in wanted.parameters.values() if p.name != "out"])
+            name = getattr(candidate, "__name__", type(candidate).__name__)
+            raise TypeError(
+                f"{name}{signature} cannot be called as {operator.name}{wanted}: case {case.label!r}, {error}"
+            ) from None
+
+
+def ask(candidate, call: Call) -> Trial:
+    """Call the candidate with copies it may spoil; whatever it raises is an answer too."""
+    arrays = call.handed()
+    try:
+        with quiet():
+            # a copy at once: the memory may be the input's, or be used again for the next answer
+            got = np.array(candidate(*arrays, **call.options))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (a crash is a finding, not the end of the run)
+        text = str(error).strip().splitlines()
+        return Trial(call, error=f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__)
+    return Trial(call, got, overwritten=_bytes(arrays) != _bytes(call.arrays))
+
+
+def _bytes(arrays) -> list:
+    return mapped(lambda a: a.tobytes(), arrays)
+
+
+def judge(trial: Trial) -> Judged:
+    """Grade one answer. The reference is computed here, after the candidate has answered."""
+    call, got = trial.call, trial.got
+    worst = dict(grade="F", yardsticks=np.inf, ulp=np.inf)
+    if trial.error is not None:
+        return Judged(**worst, why=trial.error)
+    if got.shape != call.wanted.shape:
+        return Judged(**worst, why=f"shape {got.shape}, wanted {call.wanted.shape}")
+    if got.dtype.kind != "f":
+        return Judged(**worst, why=f"holds {got.dtype}, wanted {call.dtype}")
+    if not got.size:
+        return Judged("A")
+    with quiet():
+        return _graded(call, got.astype("float64"))
+
+
+def _graded(call, got) -> Judged:
+    error, flushed = errors(call.wanted, got, call.dtype)
+    ulps = error / _spacing(call.wanted, call.dtype)
+    ulp = float(ulps.max())
+    if ulp <= 1:
+        return Judged("A", float((error / measure.unit(call.wanted, call.dtype)).max()), ulp, _at(ulps), "", flushed)
+    sticks = error / call.yardstick
+    worst, n = float(sticks.max()), call.reach
+    why = "" if worst < np.inf else "NaN or infinity in the wrong place"
+    grade = "B" if worst <= bound("B", n) else "C" if worst <= bound("C", n) else "F"
+    return Judged(grade, worst, ulp, _at(sticks), why, flushed)
+
+
+def _at(values) -> tuple:
+    return tuple(int(i) for i in np.unravel_index(values.argmax(), values.shape))
+
+
+def errors(wanted, got, dtype):
+    """Return |got - wanted|, infinite where one is NaN or infinite and the other not, and whether denormals vanished.
+
+    A number that the type holds only as a denormal may come back as 0: that is told, not counted.
+    """
+    rounded = wanted.astype(dtype).astype("float64")
+    same = (rounded == got) | (np.isnan(rounded) & np.isnan(got))
+    finite = np.isfinite(rounded) & np.isfinite(got)
+    flushed = (got == 0) & (rounded != 0) & (np.abs(rounded) < float(np.finfo(dtype).smallest_normal))
+    error = np.where(finite, np.abs(got - wanted), np.where(same, 0.0, np.inf))
+    return np.where(flushed, 0.0, error), bool(flushed.any())
+
+
+def _spacing(wanted, dtype):
+    """Return one ulp at each finite wanted value."""
+    near = np.where(np.isfinite(wanted), np.abs(wanted), 0.0).astype(dtype)
+    return np.spacing(np.minimum(near, np.finfo(dtype).max / 2)).astype("float64")
