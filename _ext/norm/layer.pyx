@@ -31,10 +31,12 @@ cdef inline double middle(double a, double b, double c) noexcept nogil:
 
 # ---- float32 and halves: one pass in double ----
 
-cdef inline void add_moments(const real *x, Py_ssize_t n, double shift, vd *s, vd *q) noexcept nogil:
+cdef inline void add_moments(const real *x, Py_ssize_t n, double shift, vd *s, vd *q, const real *aim) noexcept nogil:
     cdef vd s0 = vset(0), s1 = s0, s2 = s0, s3 = s0, q0 = s0, q1 = s0, q2 = s0, q3 = s0, t
     cdef Py_ssize_t j = 0
     while j + 4 * VW <= n:
+        prefetch(aim + j)
+        prefetch(aim + j + 2 * VW)
         t = vload(x + j) - shift; s0 = s0 + t; q0 = q0 + t * t
         t = vload(x + j + VW) - shift; s1 = s1 + t; q1 = q1 + t * t
         t = vload(x + j + 2 * VW) - shift; s2 = s2 + t; q2 = q2 + t * t
@@ -49,7 +51,8 @@ cdef inline void add_moments(const real *x, Py_ssize_t n, double shift, vd *s, v
     q[0] = q[0] + ((q0 + q1) + (q2 + q3))
 
 
-cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, standard *u) noexcept nogil:
+cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, const char *aim,
+                        standard *u) noexcept nogil:
     """Moments about an element of the row: x - shift is exact, and the median of three is no lone outlier, against
     which everything else would cancel."""
     cdef vd s = vset(0), q = s
@@ -59,7 +62,7 @@ cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double e
     cdef double d
     while j < n:
         m = min(PIECE, n - j)
-        add_moments(take(row, step, j, m, room), m, shift, &s, &q)
+        add_moments(take(row, step, j, m, room), m, shift, &s, &q, <const real *>aim + j)
         j += m
     d = vsum(s) / n
     u.scale, u.near, u.far = 1, shift, d
@@ -167,7 +170,7 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, void *ob, doubl
         for k in range(rows):
             x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
             if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-            else: narrow(x[k], sx, n, eps, rx, &u[k])
+            else: narrow(x[k], sx, n, eps, rx, bytes_of(oy) + offset_of(oy, i + k, 1) if beside and not far else x[k], &u[k])
         j = 0
         while j < n:
             m = min(PIECE, n - j)
@@ -296,7 +299,7 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
                 g[k] = bytes_of(og) + offset_of(og, i + k, 1)
                 x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
                 if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-                else: narrow(x[k], sx, n, eps, rx, &u[k])
+                else: narrow(x[k], sx, n, eps, rx, g[k] if sg == sizeof(real) else x[k], &u[k])
                 a[k].plain.hi = a[k].plain.lo = a[k].tilted.hi = a[k].tilted.lo = vset(0)
             j = 0
             while j < n:

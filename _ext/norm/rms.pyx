@@ -20,10 +20,12 @@ cdef inline vd scaled(vd x, const measure *u, bint wide) noexcept nogil:
 
 # ---- float32 and halves: squares of them are exact in double and stay far from its ends ----
 
-cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q) noexcept nogil:
+cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim) noexcept nogil:
     cdef vd a = vset(0), b = a, c = a, d = a, v
     cdef Py_ssize_t j = 0
     while j + 4 * VW <= n:
+        prefetch(aim + j)
+        prefetch(aim + j + 2 * VW)
         v = vload(x + j); a = a + v * v
         v = vload(x + j + VW); b = b + v * v
         v = vload(x + j + 2 * VW); c = c + v * v
@@ -37,12 +39,13 @@ cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q) noexcept nogil:
     q[0] = q[0] + ((a + b) + (c + d))
 
 
-cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, measure *u) noexcept nogil:
+cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, const char *aim,
+                        measure *u) noexcept nogil:
     cdef vd q = vset(0)
     cdef Py_ssize_t j = 0, m
     while j < n:
         m = min(PIECE, n - j)
-        add_squares(take(row, step, j, m, room), m, &q)
+        add_squares(take(row, step, j, m, room), m, &q, <const real *>aim + j)
         j += m
     u.scale, u.root.hi, u.root.lo = 1, 1 / sqrt(vsum(q) / n + eps), 0
 
@@ -121,7 +124,7 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, voi
         for k in range(rows):
             x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
             if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-            else: narrow(x[k], sx, n, eps, rx, &u[k])
+            else: narrow(x[k], sx, n, eps, rx, bytes_of(oy) + offset_of(oy, i + k, 1) if beside and not far else x[k], &u[k])
         j = 0
         while j < n:
             m = min(PIECE, n - j)
@@ -233,7 +236,7 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
                 g[k] = bytes_of(og) + offset_of(og, i + k, 1)
                 x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
                 if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-                else: narrow(x[k], sx, n, eps, rx, &u[k])
+                else: narrow(x[k], sx, n, eps, rx, g[k] if sg == sizeof(real) else x[k], &u[k])
                 a[k].hi = a[k].lo = vset(0)
             j = 0
             while j < n:

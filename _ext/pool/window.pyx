@@ -12,6 +12,7 @@ cdef enum:
     ROOM = 1024                    # cells of a line
     SLACK = 32                     # cells that the last step of 64 bytes may run over
     AXES = 66
+    AHEAD = 1024                    # cells from the one in use to the one to prefetch
 
 ctypedef fused wide:
     float
@@ -269,6 +270,8 @@ cdef void join(wide *best, const wide *a, const wide *b, const wide *c, Py_ssize
     else:
         while j < n:
             j = min(j, n - LINE(a))
+            prefetch(b + j + AHEAD)
+            prefetch(c + j + AHEAD)
             lstore(best + j, llarger(llarger(lload(a + j), lload(b + j)), lload(c + j)))
             j += LINE(a)
 
@@ -388,7 +391,10 @@ cdef inline void add_rows(double *sum, const char *row, const char *next, Py_ssi
     cdef double t
     while j + VW <= n:
         v = vload(a + j)
-        if b: v = v + vload(b + j)
+        prefetch(a + j + AHEAD)
+        if b:
+            prefetch(b + j + AHEAD)
+            v = v + vload(b + j)
         if not fresh: v = vload(sum + j) + v
         vstore(sum + j, v)
         j += VW
@@ -428,29 +434,35 @@ cdef void sum_rows(const Planes *p, const char *x, Walk *w, Py_ssize_t n, double
         t += 2
 
 
-cdef void sum_columns(double *total, double *rest, const double *sum, const double *lost, const Piece *e,
-                      Py_ssize_t s, bint exact) noexcept nogil:
+# share: the part of its sum that a window takes, by column; times that of the row.
+cdef void sum_columns(double *total, const double *sum, const Piece *e, Py_ssize_t s, const double *share, double row,
+                      bint first, bint last) noexcept nogil:
     cdef Py_ssize_t o = 0, t
     cdef vd v
     cdef double d
-    if exact:
-        for t in range(e.taps):
-            for o in range(e.windows):
-                add(total + o, rest + o, sum[s * o + t])
-                rest[o] += lost[s * o + t]
-    elif s <= 2:
-        while o < e.windows:
-            v = vload(total + o)
-            for t in range(e.taps):
-                v = v + (vload(sum + o + t) if s == 1 else lskip(sum + 2 * o + t))
-            vstore(total + o, v)
-            o += VW
-    else:
+    while s <= 2 and o < e.windows:
+        v = vload(sum + o) if s == 1 else lskip(sum + 2 * o)
+        for t in range(1, e.taps):
+            v = v + (vload(sum + o + t) if s == 1 else lskip(sum + 2 * o + t))
+        if not first: v = vload(total + o) + v
+        if last: v = v * (vload(share + o) * row)
+        vstore(total + o, v)
+        o += VW
+    for o in range(o, e.windows):
+        d = sum[s * o]
+        for t in range(1, e.taps): d += sum[s * o + t]
+        if not first: d = total[o] + d
+        if last: d = d * (share[o] * row)
+        total[o] = d
+
+
+cdef void sum_columns_exactly(double *total, double *rest, const double *sum, const double *lost, const Piece *e,
+                              Py_ssize_t s) noexcept nogil:
+    cdef Py_ssize_t o, t
+    for t in range(e.taps):
         for o in range(e.windows):
-            d = total[o]
-            for t in range(e.taps):
-                d += sum[s * o + t]
-            total[o] = d
+            add(total + o, rest + o, sum[s * o + t])
+            rest[o] += lost[s * o + t]
 
 
 cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
@@ -473,7 +485,8 @@ cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
             share[t] = divisor(lane, o + t, p.padded)
             if not exact: share[t] = 1 / share[t]
         for row in range(rows):
-            for t in range(e.windows): total[t] = rest[t] = 0
+            if exact:
+                for t in range(e.windows): total[t] = rest[t] = 0
             j = 0
             while j < lane.window:
                 offset = under(p, row, &w)
@@ -481,15 +494,15 @@ cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
                 for t in range(e.first): sum[t] = lost[t] = 0
                 for t in range(e.stop, e.span): sum[t] = lost[t] = 0
                 sum_rows(p, x + e.offset, &w, e.stop - e.first, sum + e.first, lost + e.first, room, exact)
-                sum_columns(total, rest, sum, lost, &e, lane.stride, exact)
+                cells = 1
+                for a in range(p.rows): cells *= divisor(&p.axis[a], w.place[a], p.padded)
+                if exact:
+                    sum_columns_exactly(total, rest, sum, lost, &e, lane.stride)
+                else:
+                    sum_columns(total, sum, &e, lane.stride, share, 1 / cells, j == 0, j + e.taps == lane.window)
                 j += e.taps
-            cells = 1
-            for a in range(p.rows): cells *= divisor(&p.axis[a], w.place[a], p.padded)
             if exact:
                 for t in range(e.windows): total[t] = whole(total[t], rest[t]) / (cells * share[t])
-            else:
-                cells = 1 / cells
-                for t in range(e.windows): total[t] *= cells * share[t]
             give(p.kind, total, y + offset + o * lane.far, lane.far, e.windows)
         o += e.windows
 

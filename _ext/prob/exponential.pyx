@@ -101,10 +101,10 @@ cdef double largest(const real *x, Py_ssize_t step, Py_ssize_t n) noexcept nogil
     return vlargest(vmax(vmax(a, b), vmax(c, d)))
 
 
-# e = exp(x - m), zeros up to the next whole vector
-cdef void exponentials(const real *x, Py_ssize_t step, Py_ssize_t n, double m, double *e) noexcept nogil:
+# e = exp(x - m), zeros up to the next whole vector, and their sum where it is wanted
+cdef void exponentials(const real *x, Py_ssize_t step, Py_ssize_t n, double m, double *e, total *t) noexcept nogil:
     cdef vd v[TOGETHER]
-    cdef vd w, d
+    cdef vd w, d, a = vset(0), b = a, lost = a
     cdef Py_ssize_t i, j = 0
     if real is not double:
         if step == sizeof(real):
@@ -114,27 +114,22 @@ cdef void exponentials(const real *x, Py_ssize_t step, Py_ssize_t n, double m, d
                 vexps(v, TOGETHER)
                 for i in range(TOGETHER):
                     vstore(e + j + i * VW, v[i])
+                a = a + ((v[0] + v[1]) + (v[2] + v[3]))
+                b = b + ((v[4] + v[5]) + (v[6] + v[7]))
                 j += TOGETHER * VW
     while j < n:
         w = some(at(x, step, j), step, n - j, -INFINITY)
         d = w - m
         if real is double:
-            vstore(e + j, vexp_fine(d, vlost(w, vset(m), d)))
+            w = vexp_fine(d, vlost(w, vset(m), d))
         else:
-            vstore(e + j, vexp(d))
+            w = vexp(d)
+        vstore(e + j, w)
+        if t is not NULL:
+            add(w, &a, &lost, <real *>x)
         j += VW
-
-
-cdef void add_all(const double *e, Py_ssize_t n, total *s, real *_) noexcept nogil:
-    cdef vd a = vset(0), b = a, a_lost = a, b_lost = a
-    cdef Py_ssize_t j = 0
-    while j < n:
-        add(vload(e + j), &a, &a_lost, _)
-        if usual(j + VW < n):
-            add(vload(e + j + VW), &b, &b_lost, _)
-        j += 2 * VW
-    add(b, &a, &a_lost, _)
-    add_lanes(a, a_lost + b_lost, s, _)
+    if t is not NULL:
+        add_lanes(a + b, lost, t, <real *>x)
 
 
 cdef void add_elements(const real *g, Py_ssize_t step, Py_ssize_t n, total *s) noexcept nogil:
@@ -177,24 +172,18 @@ cdef inline vd portion(vd e, double s, double once, real *_) noexcept nogil:
         return e * once
 
 
-# ---- rows: `ahead` is where the next one begins ----
+# ---- rows; `ahead` is where the next one begins ----
 
-cdef struct line:
-    char *at
-    char *ahead
-    Py_ssize_t step
-
-
-cdef void softmax_row(line x, line y, Py_ssize_t n, bint far, real *_) noexcept nogil:
+cdef void softmax_row(const real *x, Py_ssize_t step, const real *ahead, Py_ssize_t n,
+                      real *y, Py_ssize_t y_step, bint far) noexcept nogil:
     cdef vd kept[VECTORS]
     cdef double *e = <double *>kept
-    cdef double m = largest(<real *>x.at, x.step, n), s, once
+    cdef double m = largest(x, step, n), s, once
     cdef total t = total(0, 0)
-    cdef Py_ssize_t j = 0, i, k
+    cdef Py_ssize_t i, j = 0, k
     while j < n:
         k = min(n - j, VECTORS * VW)
-        exponentials(at(<real *>x.at, x.step, j), x.step, k, m, e)
-        add_all(e, k, &t, _)
+        exponentials(at(x, step, j), step, k, m, e, &t)
         j += k
     s = t.sum + t.lost
     once = 1 / s
@@ -202,7 +191,180 @@ cdef void softmax_row(line x, line y, Py_ssize_t n, bint far, real *_) noexcept 
     while j < n:
         k = min(n - j, VECTORS * VW)
         if n > VECTORS * VW:
-            exponentials(at(<real *>x.at, x.step, j), x.step, k, m, e)
-        for i in range(0, k, 8):
-            pass
+            exponentials(at(x, step, j), step, k, m, e, NULL)
+        i = 0
+        while i < k:
+            prefetch(ahead + j + i)
+            leave(at(y, y_step, j + i), y_step, k - i, portion(vload(e + i), s, once, y), far)
+            i += VW
         j += k
+
+
+# (x - m) - log s with s = 1 + others: the largest element counts exactly 1
+cdef void log_softmax_row(const real *x, Py_ssize_t step, const real *ahead, Py_ssize_t n,
+                          real *y, Py_ssize_t y_step, bint far) noexcept nogil:
+    cdef vd kept[VECTORS]
+    cdef double *e = <double *>kept
+    cdef double m = largest(x, step, n), others, log_s
+    cdef total top = total(0, 0), rest = total(0, 0)
+    cdef vd v, d
+    cdef Py_ssize_t j = 0, k
+    while j < n:
+        k = min(n - j, VECTORS * VW)
+        exponentials(at(x, step, j), step, k, m, e, NULL)
+        add_apart(e, <const real *>NULL, 0, k, &top, &rest, NULL, NULL)
+        j += k
+    others = rest.sum + (top.sum - 1)
+    log_s = log1p(others) + rest.lost / (1 + others)
+    j = 0
+    while j < n:
+        v = some(at(x, step, j), step, n - j, m)
+        d = v - m
+        if real is double:
+            d = d + (vlost(v, vset(m), d) - log_s)
+        else:
+            d = d - log_s
+        prefetch(ahead + j)
+        leave(at(y, y_step, j), y_step, n - j, d, far)
+        j += VW
+
+
+# y (g - sum g y)
+cdef void softmax_vjp_row(const real *g, Py_ssize_t g_step, const real *g_ahead,
+                          const real *x, Py_ssize_t step, const real *ahead, Py_ssize_t n,
+                          real *dx, Py_ssize_t dx_step, bint far) noexcept nogil:
+    cdef vd kept[VECTORS]
+    cdef double *e = <double *>kept
+    cdef double m = largest(x, step, n), s, once, mean, c = 0
+    cdef total top = total(0, 0), rest = total(0, 0), g_top = total(0, 0), g_rest = total(0, 0)
+    cdef vd v
+    cdef Py_ssize_t i, j = 0, k
+    while j < n:
+        k = min(n - j, VECTORS * VW)
+        exponentials(at(x, step, j), step, k, m, e, NULL)
+        add_apart(e, at(g, g_step, j), g_step, k, &top, &rest, &g_top, &g_rest)
+        j += k
+    s = top.sum + (rest.sum + rest.lost)
+    once = 1 / s
+    # Where one element outweighs all others its g - mean is tiny: g is then counted from that element's own.
+    if top.sum == 1 and rest.sum < 1 and fabs(g_top.sum) < 1e300:
+        c = g_top.sum
+    mean = ((g_rest.sum - c * rest.sum) + (g_top.sum - c) + (g_rest.lost - c * rest.lost + g_top.lost)) / s
+    j = 0
+    while j < n:
+        k = min(n - j, VECTORS * VW)
+        if n > VECTORS * VW:
+            exponentials(at(x, step, j), step, k, m, e, NULL)
+        i = 0
+        while i < k:
+            v = (some(at(g, g_step, j + i), g_step, k - i, 0) - c) - mean
+            prefetch(g_ahead + j + i)
+            prefetch(ahead + j + i)
+            leave(at(dx, dx_step, j + i), dx_step, k - i, v * portion(vload(e + i), s, once, dx), far)
+            i += VW
+        j += k
+
+
+# g - y sum g
+cdef void log_softmax_vjp_row(const real *g, Py_ssize_t g_step, const real *g_ahead,
+                              const real *x, Py_ssize_t step, const real *ahead, Py_ssize_t n,
+                              real *dx, Py_ssize_t dx_step, bint far) noexcept nogil:
+    cdef vd kept[VECTORS]
+    cdef double *e = <double *>kept
+    cdef double m = largest(x, step, n), ratio
+    cdef total t = total(0, 0), g_all = total(0, 0)
+    cdef vd v
+    cdef Py_ssize_t i, j = 0, k
+    add_elements(g, g_step, n, &g_all)
+    while j < n:
+        k = min(n - j, VECTORS * VW)
+        exponentials(at(x, step, j), step, k, m, e, &t)
+        j += k
+    ratio = (g_all.sum + g_all.lost) / (t.sum + t.lost)
+    j = 0
+    while j < n:
+        k = min(n - j, VECTORS * VW)
+        if n > VECTORS * VW:
+            exponentials(at(x, step, j), step, k, m, e, NULL)
+        i = 0
+        while i < k:
+            v = some(at(g, g_step, j + i), g_step, k - i, 0)
+            prefetch(g_ahead + j + i)
+            prefetch(ahead + j + i)
+            leave(at(dx, dx_step, j + i), dx_step, k - i, v - vload(e + i) * ratio, far)
+            i += VW
+        j += k
+
+
+# ---- all rows ----
+
+cdef enum kernel:
+    SOFTMAX
+    LOG_SOFTMAX
+    SOFTMAX_VJP
+    LOG_SOFTMAX_VJP
+
+
+# whether the output is beyond any cache and made of whole cache lines, row by row
+cdef bint is_far(void *o, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t ends = <Py_ssize_t>bytes_of(o) | (size_of(o, -1) * size)
+    cdef int axis
+    for axis in range(ndim_of(o)):
+        size *= size_of(o, axis)
+        if axis < ndim_of(o) - 1:
+            ends |= step_of(o, axis)
+    return size >= FAR and ends % 64 == 0
+
+
+cdef void rows(kernel which, Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *oy, real *_) noexcept nogil:
+    cdef Py_ssize_t i, n = size_of(ox, -1), step = step_of(ox, -1), y_step = step_of(oy, -1), g_step = step_of(og, -1)
+    cdef const real *x
+    cdef const real *g
+    cdef const real *ahead = <const real *>(bytes_of(ox) + offset_of(ox, lo, 1))
+    cdef const real *g_ahead = <const real *>(bytes_of(og) + offset_of(og, lo, 1))
+    cdef real *y
+    cdef bint far = is_far(oy, sizeof(real))
+    for i in range(lo, hi):
+        x = ahead
+        g = g_ahead
+        y = <real *>(bytes_of(oy) + offset_of(oy, i, 1))
+        ahead = <const real *>(bytes_of(ox) + offset_of(ox, i + 1, 1))
+        g_ahead = <const real *>(bytes_of(og) + offset_of(og, i + 1, 1))
+        if which == SOFTMAX:
+            softmax_row(x, step, ahead, n, y, y_step, far)
+        elif which == LOG_SOFTMAX:
+            log_softmax_row(x, step, ahead, n, y, y_step, far)
+        elif which == SOFTMAX_VJP:
+            softmax_vjp_row(g, g_step, g_ahead, x, step, ahead, n, y, y_step, far)
+        else:
+            log_softmax_vjp_row(g, g_step, g_ahead, x, step, ahead, n, y, y_step, far)
+    if far:
+        fence()
+
+
+cdef run(kernel which, Py_ssize_t lo, Py_ssize_t hi, g, x, out):
+    cdef int kind = kind_of(<void *>x)
+    cdef void *pg = <void *>g
+    cdef void *px = <void *>x
+    cdef void *po = <void *>out
+    with nogil:
+        if kind == c'f': rows[float](which, lo, hi, pg, px, po, NULL)
+        elif kind == c'd': rows[double](which, lo, hi, pg, px, po, NULL)
+        elif kind == c'e': rows[f16](which, lo, hi, pg, px, po, NULL)
+        else: rows[bf16](which, lo, hi, pg, px, po, NULL)
+
+
+def softmax(Py_ssize_t lo, Py_ssize_t hi, x, out):
+    run(SOFTMAX, lo, hi, x, x, out)
+
+
+def log_softmax(Py_ssize_t lo, Py_ssize_t hi, x, out):
+    run(LOG_SOFTMAX, lo, hi, x, x, out)
+
+
+def softmax_vjp(Py_ssize_t lo, Py_ssize_t hi, cotangent, x, dx):
+    run(SOFTMAX_VJP, lo, hi, cotangent, x, dx)
+
+
+def log_softmax_vjp(Py_ssize_t lo, Py_ssize_t hi, cotangent, x, dx):
+    run(LOG_SOFTMAX_VJP, lo, hi, cotangent, x, dx)

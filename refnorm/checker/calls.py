@@ -56,6 +56,10 @@ class Call:
         return measure.yardstick(self)
 
     @cached_property
+    def baseline(self) -> float:
+        return measure.baseline_error(self)
+
+    @cached_property
     def reach(self) -> int:
         return measure.reach(self)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from .values import failing
 
 __all__ = ["diagnosis_layer", "twin_answer"]
 
-MOST = 60  # calls of each sort that a hypothesis is tried on, the smallest first
+SAMPLE = 16  # calls of each sort that a hypothesis is tried on before it is tried on all
 
 
 @dataclass
@@ -48,15 +49,14 @@ class Match:
 def diagnosis_layer(candidate, operator: Operator, trials: list[Trial], grade: str) -> tuple[Layer, list[str]]:
     """Try every hypothesis on the calls that went wrong and on those that did not; name the ones that fit."""
     layer = Layer("diagnosis")
-    answered = sorted((t for t in trials if t.got is not None and t.call.size), key=lambda t: t.call.size)
-    wrong = [t for t in answered if failing(t, grade)][:MOST]
-    right = [t for t in answered if not failing(t, grade)][:MOST]
+    answered = [t for t in trials if t.got is not None and t.call.size]
+    wrong = [t for t in answered if failing(t, grade)]
+    right = [t for t in answered if not failing(t, grade)]
     if not wrong:
         layer.skipped = "nothing to explain" if not any(failing(t, grade) for t in trials) else "no answers to compare"
         return layer, []
-    found = [_match(name, answer, wrong, right) for name, answer in hypotheses(candidate, operator).items()]
-    found = sorted((m for m in found if m.recognised), key=lambda m: m.rank, reverse=True)
     layer.ran = len(wrong) + len(right)
+    found = _fitting(hypotheses(candidate, operator), wrong, right)
     for match in found:
         layer.find(str(match), "conforms", match.wrong)
     if not found:
@@ -64,21 +64,41 @@ def diagnosis_layer(candidate, operator: Operator, trials: list[Trial], grade: s
     return layer, [m.name for m in found]
 
 
+def _fitting(guesses: dict, wrong: list[Trial], right: list[Trial]) -> list[Match]:
+    """Return the hypotheses that fit, best first; those that fit in part only where none fits whole."""
+    chance = random.Random(0)
+    few = [chance.sample(trials, min(SAMPLE, len(trials))) for trials in (wrong, right)]
+    found = []
+    for name, answer in guesses.items():
+        first = _match(name, answer, *few)
+        if first.wrong and first.right == first.of_right:
+            found.append(_match(name, answer, wrong, right))
+    found = sorted((m for m in found if m.recognised), key=lambda m: m.rank, reverse=True)
+    return [m for m in found if m.wrong == m.of_wrong] or found
+
+
 def hypotheses(candidate, operator: Operator) -> dict[str, Callable[[Call], np.ndarray]]:
     """Return name -> what the candidate would answer: conventions, its own defaults, known mistakes."""
     operator.load_card()
     usual = _defaults(operator.function)
     found: dict[str, Callable] = {}
-    for framework, options in operator.conventions.items():
-        if {k: v for k, v in options.items() if usual.get(k) != v}:
-            said = ", ".join(f"{k}={v!r}" for k, v in options.items())
-            found[f"convention {framework} ({said})"] = _with(options)
+    for options in operator.conventions.values():
+        if any(usual[k] != v for k, v in options.items()):
+            found[f"convention {_followers(operator, options)} ({_said(options)})"] = _with(options)
     own = {k: v for k, v in _defaults(candidate).items() if k in usual and usual[k] != v}
     if own and own not in operator.conventions.values():
-        found[f"its own defaults ({', '.join(f'{k}={v!r}' for k, v in own.items())})"] = _with(own)
+        found[f"its own defaults ({_said(own)})"] = _with(own)
     for mistake in operator.mistakes:
         found[mistake.name] = lambda call, twin=mistake.function: twin_answer(twin, call)
     return found
+
+
+def _followers(operator: Operator, options: dict) -> str:
+    return ", ".join(name for name, theirs in operator.conventions.items() if theirs == options)
+
+
+def _said(options: dict) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
 def _with(options: dict):
@@ -123,5 +143,6 @@ def agree(trial: Trial, guess: np.ndarray) -> bool:
         same = (got == guess) | (np.isnan(got) & np.isnan(guess))
         # a twin's answer may have another shape or size than the wanted one, and then only its own rounding
         condition = call.yardstick if call.yardstick.shape == guess.shape else 0.0
-        near = np.abs(got - guess) <= bound("B", call.reach) * (np.nan_to_num(condition, posinf=0.0) + unit(guess, call.dtype))
+        allowed = bound("B", call.reach) * (np.nan_to_num(condition, posinf=0.0) + unit(guess, call.dtype))
+        near = np.isfinite(got) & np.isfinite(guess) & (np.abs(got - guess) <= allowed)
         return bool(np.all(same | near))

@@ -100,11 +100,16 @@ def _graded(call, got) -> Judged:
     ulp = float(ulps.max())
     if ulp <= 1:
         return Judged("A", float((error / measure.unit(call.wanted, call.dtype)).max()), ulp, _at(ulps), "", flushed)
-    sticks = error / call.yardstick
+    # where the reference is NaN or infinite so is its yardstick, and the error is 0 or infinite
+    sticks = np.where((error == 0) | (error == np.inf), error, error / call.yardstick)
     worst, n = float(sticks.max()), call.reach
+    if worst <= bound("C", n):
+        return Judged("B" if worst <= bound("B", n) else "C", worst, ulp, _at(sticks), "", flushed)
+    far = np.where(sticks > bound("C", n), error, 0.0)
+    if far.max() <= 2 * call.baseline:
+        return Judged("C", worst, ulp, _at(sticks), "", flushed)
     why = "" if worst < np.inf else "NaN or infinity in the wrong place"
-    grade = "B" if worst <= bound("B", n) else "C" if worst <= bound("C", n) else "F"
-    return Judged(grade, worst, ulp, _at(sticks), why, flushed)
+    return Judged("F", worst, ulp, _at(np.where(far > 2 * call.baseline, sticks, 0.0)), why, flushed)
 
 
 def _at(values) -> tuple:

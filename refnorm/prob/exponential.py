@@ -30,9 +30,12 @@ def exponentials(xp, x, *, roomy):
     The maximum cancels in the answer, but not the rounding of x - max: where the dtype has no digits to
     spare, exp(z + lost) is taken as exp(z) (1 + lost).
     """
-    z, lost = two_sum(xp, x, -xp.max(x, axis=-1, keepdims=True))
+    largest = xp.max(x, axis=-1, keepdims=True)
+    if roomy:
+        return x - largest, xp.exp(x - largest)
+    z, lost = two_sum(xp, x, -largest)
     e = xp.exp(z)
-    return z, e if roomy else e + e * lost
+    return z, e + e * lost
 
 
 def distribution(xp, x, *, roomy):

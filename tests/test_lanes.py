@@ -1,0 +1,261 @@
+"""Which calls the kernels take (a closed list: everything in doubt takes the formula), levels and switches."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import refnorm
+from refnorm import OPERATORS
+from refnorm._lanes import LEVELS, cpu_level, load
+from refnorm._xp import dtype_name
+from refnorm.norm import layer_norm, rms_norm
+
+pytestmark = pytest.mark.skipif(load("refnorm.norm.rms") is None, reason="no kernels are compiled here")
+X = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
+
+
+def taken(x, *rest):
+    """Return whether the kernel lane takes the call; the formula's answer must be the same."""
+    with refnorm.lane("formula"):
+        wanted = rms_norm(x, *rest)
+    try:
+        with refnorm.lane("kernel"):
+            got = rms_norm(x, *rest)
+    except RuntimeError as error:
+        assert "no kernel takes this call" in str(error)
+        return False
+    assert type(got) is type(wanted)
+    assert got.dtype == wanted.dtype
+    assert np.allclose(np.asarray(got, dtype="float32"), np.asarray(wanted, dtype="float32"))
+    return True
+
+
+# ---- the list ----
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_numpy(dtype):
+    assert taken(X.astype(dtype))
+    assert taken(X.astype(dtype)[::-1, ::2])
+    assert taken(np.broadcast_to(X.astype(dtype)[0], (3, 8)))
+
+
+def test_numpy_bfloat16():
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    assert taken(X.astype(ml_dtypes.bfloat16))
+
+
+def test_numpy_memmap(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    with refnorm.lane("kernel"):
+        assert np.array_equal(rms_norm(np.load(tmp_path / "x.npy", mmap_mode="r")), rms_norm(X))
+
+
+def test_numpy_in_doubt():
+    assert not taken(X.astype(">f4"))
+    raw = np.zeros(X.nbytes + 1, np.uint8)
+    odd = raw[1:].view("f4").reshape(X.shape)
+    odd[...] = X
+    assert not taken(odd)
+    assert not taken(X, np.ones(8))  # dtypes differ
+
+    class Mine(np.ndarray):
+        pass
+
+    assert not taken(X.view(Mine))
+
+
+def test_torch(torch):
+    t = torch.from_numpy(X.copy())
+    assert taken(t)
+    assert taken(t.bfloat16().float())
+    assert taken(t.T.contiguous().T)
+    assert taken(torch.nn.Parameter(t, requires_grad=False))
+    with torch.no_grad():
+        assert taken(t.clone().requires_grad_())
+    with torch.inference_mode():
+        assert taken(t)
+    with refnorm.lane("kernel"):
+        assert rms_norm(t.bfloat16()).dtype is torch.bfloat16
+        y = rms_norm(t[:, ::2])
+        assert y.is_contiguous()
+
+
+def test_torch_in_doubt(torch):
+    t = torch.from_numpy(X.copy())
+    c = torch.complex(t, t)
+    assert not taken(c.conj().imag)  # the negative bit is set
+    with pytest.raises(RuntimeError, match="a gradient is wanted"), refnorm.lane("kernel"):
+        rms_norm(t.clone().requires_grad_())
+
+    class Sub(torch.Tensor):
+        pass
+
+    with pytest.raises(RuntimeError, match="subclass"), refnorm.lane("kernel"):
+        rms_norm(t.as_subclass(Sub))
+    with pytest.raises(RuntimeError, match="meta"), refnorm.lane("kernel"):
+        rms_norm(t.to("meta"))
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(t, torch.ones_like(t))
+        with pytest.raises(RuntimeError, match="forward-mode"), refnorm.lane("kernel"):
+            rms_norm(dual)
+        tangent = torch.autograd.forward_ad.unpack_dual(rms_norm(dual)).tangent
+        assert tangent is not None
+    with pytest.raises(RuntimeError, match="functorch"), refnorm.lane("kernel"):
+        torch.func.vmap(rms_norm)(t)
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode(allow_non_fake_inputs=True), pytest.raises(RuntimeError, match="mode"), refnorm.lane("kernel"):
+        rms_norm(t)
+    with FakeTensorMode() as mode, pytest.raises(RuntimeError, match="subclass"), refnorm.lane("kernel"):
+        rms_norm(mode.from_tensor(t))
+    with torch.device("cpu"), pytest.raises(RuntimeError, match="mode"), refnorm.lane("kernel"):
+        rms_norm(t)
+    with pytest.raises(RuntimeError, match="mode or trace"), refnorm.lane("kernel"):
+        torch.jit.trace(lambda v: rms_norm(v), (t,), check_trace=False)
+
+
+def test_torch_compiled_takes_the_formula(torch):
+    with refnorm.lane("kernel"), pytest.raises(Exception, match="compiling"):
+        torch.compile(lambda v: rms_norm(v), fullgraph=True, backend="eager")(torch.from_numpy(X))
+
+
+def test_compute_is_seen_under_torch_compile(torch):
+    """The switch is a thread-local because dynamo cannot trace a context variable; it guards on its value."""
+    torch._dynamo.reset()
+    x = torch.from_numpy(np.random.default_rng(1).normal(1e4, 1, (64, 256)).astype("float32"))
+    f = torch.compile(lambda v: layer_norm(v), fullgraph=True, backend="eager")
+    wide = f(x)
+    with refnorm.compute("native"):
+        native = f(x)
+    assert not torch.equal(wide, native)
+    assert torch.equal(f(x), wide)
+
+
+def test_jax(jax):
+    x = jax.numpy.asarray(X)
+    assert taken(x)
+    assert taken(x.astype("bfloat16"))
+    with refnorm.lane("kernel"):
+        assert dtype_name(rms_norm(x)) == "float32"
+        with pytest.raises(RuntimeError, match="no kernel takes"):
+            jax.jit(rms_norm)(x)
+        with pytest.raises(RuntimeError, match="no kernel takes"):
+            jax.vmap(rms_norm)(x)
+        with pytest.raises(RuntimeError, match="no kernel takes"):
+            jax.grad(lambda v: rms_norm(v).sum())(x)
+
+
+def test_jax_eager_is_exact_without_x64(jax):
+    x = np.random.default_rng(2).normal(1e4, 1, (8, 256)).astype("float32")
+    assert np.array_equal(layer_norm(jax.numpy.asarray(x)), layer_norm(x))
+
+
+def test_strict_takes_the_formula():
+    xp = pytest.importorskip("array_api_strict")
+    assert not taken(xp.asarray(X))
+
+
+# ---- switches ----
+
+
+def test_lane_is_put_back_after_an_error():
+    with pytest.raises(ZeroDivisionError), refnorm.lane("formula"):
+        raise ZeroDivisionError
+    assert taken(X)
+    with pytest.raises(ValueError, match="lane must be one of auto, formula, kernel, got 'fast'"), refnorm.lane("fast"):
+        pass
+    with pytest.raises(ValueError, match="compute must be one of wide, native"), refnorm.compute("double"):
+        pass
+
+
+def test_lane_belongs_to_the_thread():
+    from concurrent.futures import ThreadPoolExecutor
+
+    strict = np.ones((2, 3), ">f4")
+    with refnorm.lane("kernel"), ThreadPoolExecutor(1) as pool:
+        pool.submit(rms_norm, strict).result()  # "auto" there
+        with pytest.raises(RuntimeError, match="kernel"):
+            rms_norm(strict)
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_environment():
+    code = "import refnorm, numpy; refnorm.norm.rms_norm(numpy.ones((2, 3), '>f4'))"
+    assert "no kernel takes this call" in run(code, REFNORM_LANE="kernel").stderr
+    assert run(code, REFNORM_LANE="formula").returncode == 0
+    assert "REFNORM_LANE must be one of" in run(code, REFNORM_LANE="quick").stderr
+    assert "REFNORM_CPU must be one of" in run(code, REFNORM_CPU="v9").stderr
+    code = "import refnorm, numpy; refnorm.norm.rms_norm(numpy.ones((3000, 3000)))"
+    assert "REFNORM_NUM_THREADS must be a whole number" in run(code, REFNORM_NUM_THREADS="many").stderr
+
+
+# ---- levels ----
+
+
+def test_the_best_level_is_used():
+    assert cpu_level() in LEVELS
+
+
+LEVEL_CODE = """
+import sys
+sys.path.insert(0, {tests!r})
+import numpy as np, oracles, refnorm
+from refnorm import OPERATORS
+from refnorm._lanes import cpu_level, load
+if cpu_level() is None:
+    print("absent"); sys.exit()
+assert cpu_level() == {level!r}
+import ml_dtypes
+with refnorm.lane("kernel"):
+    for name in OPERATORS:
+        o = OPERATORS[name]
+        for case in o.cases:
+            for dtype in ("float32", "float64", "float16", ml_dtypes.bfloat16):
+                arrays = case.arrays(3, dtype)
+                y = o.function(*arrays, **case.options)
+                exact = oracles.ORACLES[name](*(a if a is None else a.astype(oracles.WIDE) for a in arrays), **case.options)
+                off = oracles.ulps(y, exact)
+                if np.dtype(dtype) == "float64":
+                    off = off / (4 * oracles.condition(oracles.ORACLES[name], arrays, case.options, dtype))
+                assert off.max(initial=0) <= 0.55, (name, case.label, dtype, off.max())
+                g = o.gradient(y, *arrays, **case.options)
+                with refnorm.lane("formula"):
+                    h = o.gradient(y, *arrays, **case.options)
+                for a, b in zip(g if isinstance(g, tuple) else (g,), h if isinstance(h, tuple) else (h,)):
+                    if a is not None:
+                        a, b = a.astype("float64"), b.astype("float64")
+                        assert np.all(np.abs(a - b) <= 2.0 ** -oracles.DIGITS[str(np.dtype(dtype))][0] * 16 * max(1, np.abs(b).max(initial=0)))
+        for value in (np.nan, np.inf, -np.inf):
+            arrays = o.cases[0].arrays(3)
+            arrays[0].flat[1] = value
+            y = o.function(*arrays, **o.cases[0].options)
+            with refnorm.lane("formula"), np.errstate(all="ignore"):
+                assert np.array_equal(y, o.function(*arrays, **o.cases[0].options), equal_nan=True), (name, value)
+print("right")
+"""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_is_right(level):
+    done = run(LEVEL_CODE.format(tests=os.path.dirname(__file__), level=level), REFNORM_CPU=level)
+    if "this CPU runs" in done.stderr:
+        pytest.skip(f"this CPU has no {level}")
+    if done.stdout.strip() == "absent":
+        pytest.skip(f"level {level} is not built")
+    assert done.stdout.strip() == "right", done.stderr[-2000:]
+
+
+def test_every_operator_refuses_to_fall_back_unseen():
+    for name in OPERATORS:
+        case = OPERATORS[name].cases[0]
+        with refnorm.lane("kernel"), pytest.raises(RuntimeError, match="no kernel takes this call"):
+            OPERATORS[name].function(*(a.astype(">f4") for a in case.arrays(0)), **case.options)

@@ -1,0 +1,127 @@
+"""One pool of threads: the same bits for any number, safe across fork and at exit."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import refnorm
+from refnorm import OPERATORS
+from refnorm._lanes import load
+from refnorm._threads import SPLIT_BYTES
+
+pytestmark = pytest.mark.skipif(load("refnorm.norm.rms") is None, reason="no kernels are compiled here")
+
+
+def large(name):
+    """Return a call well above the size from which work is split, with an odd number of units."""
+    rng = np.random.default_rng(0)
+    if OPERATORS[name].wing == "pool":
+        return [rng.normal(size=(7, 5, 200, 300)).astype("float32")], {"window": 3, "stride": 2, "padding": 1}
+    extra = {"layer_norm": 2, "rms_norm": 1}.get(name, 0)
+    return [rng.normal(size=(2049, 1001)).astype("float32"), *rng.normal(size=(extra, 1001)).astype("float32")], {}
+
+
+@pytest.mark.parametrize("name", list(OPERATORS))
+def test_bitwise_the_same_for_any_number_of_threads(name, monkeypatch):
+    arrays, options = large(name)
+    assert arrays[0].nbytes > SPLIT_BYTES
+    answers = []
+    for n in (1, 2, 3, 7):
+        monkeypatch.setenv("REFNORM_NUM_THREADS", str(n))
+        with refnorm.lane("kernel"):
+            y = OPERATORS[name].function(*arrays, **options)
+            g = OPERATORS[name].gradient(y, *arrays, **options)
+        answers.append([y, *(g if isinstance(g, tuple) else (g,))])
+    for other in answers[1:]:
+        for a, b in zip(answers[0], other, strict=True):
+            assert a is None and b is None or a.tobytes() == b.tobytes()
+
+
+def test_work_is_really_shared(monkeypatch):
+    import threading
+
+    from refnorm import _threads
+
+    monkeypatch.setenv("REFNORM_NUM_THREADS", "3")
+    seen = {}
+    _threads.share(lambda lo, hi: seen.setdefault((lo, hi), threading.current_thread().name), 10, (), SPLIT_BYTES)
+    assert sorted(seen) == [(0, 3), (3, 6), (6, 10)]
+    assert sum(name.startswith("refnorm") for name in seen.values()) == 2
+    seen.clear()
+    _threads.share(lambda lo, hi: seen.setdefault((lo, hi), 1), 10, (), SPLIT_BYTES - 1)
+    assert sorted(seen) == [(0, 10)]
+
+
+def test_an_error_in_a_share_reaches_the_caller(monkeypatch):
+    from refnorm import _threads
+
+    monkeypatch.setenv("REFNORM_NUM_THREADS", "2")
+
+    def broken(lo, hi):
+        if lo:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _threads.share(broken, 10, (), SPLIT_BYTES)
+
+
+def test_many_callers_at_once(monkeypatch):
+    monkeypatch.setenv("REFNORM_NUM_THREADS", "2")
+    arrays, options = large("layer_norm")
+    wanted = OPERATORS["layer_norm"].function(*arrays, **options)
+    with ThreadPoolExecutor(8) as pool:
+        for y in pool.map(lambda _: OPERATORS["layer_norm"].function(*arrays, **options), range(16)):
+            assert y.tobytes() == wanted.tobytes()
+
+
+CODE = """
+import os, sys, numpy as np, refnorm
+x = np.random.default_rng(0).normal(size=(2048, 1024)).astype("float32")
+wanted = refnorm.norm.layer_norm(x)
+{}
+"""
+FORK = """
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(refnorm.norm.layer_norm(x), wanted) else 7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("done")
+"""
+AT_EXIT = """
+import atexit, threading
+def late():
+    assert np.array_equal(refnorm.norm.layer_norm(x), wanted)
+    print("done")
+threading._register_atexit(late) if {early} else atexit.register(late)
+"""
+WORKER = """
+from refnorm import _threads
+inner = _threads._the_pool().submit(refnorm.norm.layer_norm, x)
+assert np.array_equal(inner.result(timeout=30), wanted)
+print("done")
+"""
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        pytest.param(FORK, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")),
+        AT_EXIT.format(early=False),
+        AT_EXIT.format(early=True),
+        WORKER,
+    ],
+    ids=["fork", "exit", "shutdown", "from a worker"],
+)
+def test_nothing_hangs(tail):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CODE.format(tail)],
+        env={**os.environ, "REFNORM_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "done", done.stderr
