@@ -6,7 +6,7 @@ from arrays cimport *
 
 # Elements: all operands of a piece fit in L1 together, and the sums of a long row are sums of short sums.
 cdef enum: PIECE = 1024
-cdef enum: GROUP = 8
+cdef enum: GROUP = 2
 
 
 cdef inline const real *take(const char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, real *room) noexcept nogil:
@@ -40,9 +40,9 @@ cdef inline const double *widen(const char *row, Py_ssize_t step, Py_ssize_t j, 
 
 
 cdef inline Py_ssize_t together(Py_ssize_t n) noexcept nogil:
-    """How many rows of n elements to take at once, to share the widening of a weight longer than a piece; only
-    while they stay in L2."""
-    return 1 if n <= PIECE else max(1, min(GROUP, (1 << 14) // n))
+    """How many rows of n elements to take at once: while one waits for its root, another is summed, and a weight
+    longer than a piece is widened once for both; only while they stay in cache."""
+    return GROUP if n <= 1 << 13 else 1
 
 
 cdef inline void give(char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, const real *room) noexcept nogil:
@@ -88,6 +88,14 @@ cdef inline pair total(vpair a) noexcept nogil:
     if p.hi - p.hi != 0:          # an infinity or a NaN is the whole answer: its rounding error is none
         p.lo = 0
     return p
+
+
+cdef inline double sum_of(vpair a, bint wide) noexcept nogil:
+    """A pair as one number: in the wide sums hi and lo are sum and rounding error, elsewhere two halves of a sum."""
+    cdef pair p
+    if not wide: return vsum(a.hi + a.lo)
+    p = total(a)
+    return p.hi + p.lo
 
 
 cdef inline pair over(pair a, double n) noexcept nogil:

@@ -310,6 +310,26 @@ INLINE vd larger_vd(vd a, vd b) { return a > b || a != a ? a : b; }
 #define vstore(p, v) BY_TYPE(store, p)(p, v)
 #define vstream(p, v) BY_TYPE(stream, p)(p, v)
 
+/* ---- sums of neighbours: p[0] + p[1], p[2] + p[3], ... ---- */
+
+#define PAIRS(type) \
+    INLINE vd pairs_##type(const type *p) { \
+        double s[VW]; for (int k = 0; k < VW; k++) s[k] = get_##type(p + 2 * k) + get_##type(p + 2 * k + 1); \
+        return load_double(s); }
+#if LEVEL == 4
+INLINE vd pairs_float(const float *p) {
+    __m512i x = _mm512_loadu_si512(p);
+    __m256 even = _mm256_castsi256_ps(_mm512_cvtepi64_epi32(x));
+    __m256 odd = _mm256_castsi256_ps(_mm512_cvtepi64_epi32(_mm512_srli_epi64(x, 32)));
+    return (vd)_mm512_cvtps_pd(even) + (vd)_mm512_cvtps_pd(odd);
+}
+#else
+PAIRS(float)
+#endif
+PAIRS(double) PAIRS(f16) PAIRS(bf16)
+#undef PAIRS
+#define vpairs(p) BY_TYPE(pairs, p)(p)
+
 /* ---- the end of a row: the first k < VW elements, zeros behind them ---- */
 
 #define FIRST(type) \

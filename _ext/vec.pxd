@@ -24,6 +24,7 @@ cdef extern from "vec.h" nogil:
     void vexps(vd *, int)
     vd vexp_fine(vd, vd)
     vd vlost(vd, vd, vd)
+    vd vpairs(...)
     Py_ssize_t LINE(...)
     vd lload(...)
     vd lskip(...)

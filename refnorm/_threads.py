@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,7 +35,7 @@ def share(kernel, units: int, args: tuple, nbytes: int) -> None:
         kernel(0, units, *args)
         return
     ends = [units * i // n for i in range(n + 1)]
-    futures = [_submit(kernel, lo, hi, *args) for lo, hi in zip(ends[1:-1], ends[2:], strict=True)]
+    futures = [_submit(kernel, lo, hi, *args) for lo, hi in itertools.pairwise(ends)]
     kernel(0, ends[1], *args)
     for future in futures:
         future.result()

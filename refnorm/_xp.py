@@ -171,7 +171,7 @@ def shape_along(x, axis) -> tuple:
 
 def last(xp, x, axis):
     """Return `x` with `axis` at the end, several axes flattened to one; `x` itself when it is there already."""
-    if x is None or axis == -1 and x.ndim:
+    if x is None or (axis == -1 and x.ndim):
         return x
     axes = _axes(x.ndim, axis)
     kept = tuple(a for a in range(x.ndim) if a not in axes)

@@ -1,9 +1,9 @@
 """The array libraries the tests run on: how to get NumPy values in and out of each."""
 
 import importlib.util
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Callable
 
 import ml_dtypes
 import numpy as np

@@ -160,7 +160,9 @@ def test_docstring(name):
         assert ".. math::" in doc
         assert ">>> " in doc
         for parameter in inspect.signature(f).parameters:
-            assert re.search(rf"^(\w+, )*{parameter}(, \w+)* ?(:|$)", doc, re.M), f"{f.__name__}: {parameter} undocumented"
+            assert re.search(rf"^(\w+, )*{parameter}(, \w+)* ?(:|$)", doc, re.M), (
+                f"{f.__name__}: {parameter} undocumented"
+            )
 
 
 @pytest.mark.parametrize("name", list(OPERATORS))
@@ -254,7 +256,9 @@ def test_import_is_quick():
     )
     for wing in WINGS:
         runs = [
-            subprocess.run([sys.executable, "-c", code.format(wing)], capture_output=True, text=True, check=True).stdout.split()
+            subprocess.run(
+                [sys.executable, "-c", code.format(wing)], capture_output=True, text=True, check=True
+            ).stdout.split()
             for _ in range(3)
         ]
         assert min(float(r[0]) for r in runs) <= 0.020

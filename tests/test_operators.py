@@ -473,7 +473,9 @@ def test_torch_func(name, torch):
     stacked = torch.stack([x, 2 * x])
     got = torch.func.vmap(lambda v: f(v, *rest))(stacked)
     assert torch.allclose(got, torch.stack([f(x, *rest), f(2 * x, *rest)]), rtol=1e-12, atol=1e-12)
-    assert torch.allclose(torch.func.grad(lambda v: f(v, *rest).square().sum())(x), square_gradient(f, x, rest, name, options))
+    assert torch.allclose(
+        torch.func.grad(lambda v: f(v, *rest).square().sum())(x), square_gradient(f, x, rest, name, options)
+    )
 
 
 def square_gradient(f, x, rest, name, options):
@@ -497,7 +499,7 @@ def test_jax_transforms(name, jax):
 @pytest.mark.parametrize("name", [n for n in OPERATORS])
 def test_jax_without_x64_stays_finite_and_close(name, jax):
     case = OPERATORS[name].cases[1]
-    arrays, wanted = exact(name, 1, "float32")
+    arrays, _wanted = exact(name, 1, "float32")
     for factor in (1.0, 1e25, 1e-25):
         x = jax.numpy.asarray(arrays[0] * np.float32(factor))
         with refnorm.lane("formula"):
@@ -518,5 +520,3 @@ def test_nothing_is_imported_that_was_not_handed_in():
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-

@@ -38,7 +38,7 @@ def test_bitwise_the_same_for_any_number_of_threads(name, monkeypatch):
         answers.append([y, *(g if isinstance(g, tuple) else (g,))])
     for other in answers[1:]:
         for a, b in zip(answers[0], other, strict=True):
-            assert a is None and b is None or a.tobytes() == b.tobytes()
+            assert (a is None and b is None) or a.tobytes() == b.tobytes()
 
 
 def test_work_is_really_shared(monkeypatch):

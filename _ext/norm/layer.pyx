@@ -169,8 +169,9 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, void *ob, doubl
         rows = min(together(n), hi - i)
         for k in range(rows):
             x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
+            y = bytes_of(oy) + offset_of(oy, i + k, 1)
             if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-            else: narrow(x[k], sx, n, eps, rx, bytes_of(oy) + offset_of(oy, i + k, 1) if beside and not far else x[k], &u[k])
+            else: narrow(x[k], sx, n, eps, rx, <const char *>y if beside and not far else x[k], &u[k])
         j = 0
         while j < n:
             m = min(PIECE, n - j)
@@ -221,8 +222,19 @@ cdef inline void add_slope(slope *a, vd gw, vd xhat, bint wide) noexcept nogil:
         a.tilted.hi = a.tilted.hi + gw * xhat
 
 
-cdef inline void add_slopes(slope *a, const real *g, const double *w, const real *x, Py_ssize_t n, const standard *u) noexcept nogil:
+cdef inline void add_slopes(slope *a, const real *g, const double *w, const real *x, Py_ssize_t n, const standard *u,
+                            const real *aim) noexcept nogil:
     cdef Py_ssize_t j = 0
+    cdef vd v
+    while sizeof(real) < 8 and j + 2 * VW <= n:
+        prefetch(aim + j)
+        v = vload(g + j) * vload(w + j)
+        a.plain.hi = a.plain.hi + v
+        a.tilted.hi = a.tilted.hi + v * standardized(vload(x + j), u, False)
+        v = vload(g + j + VW) * vload(w + j + VW)
+        a.plain.lo = a.plain.lo + v
+        a.tilted.lo = a.tilted.lo + v * standardized(vload(x + j + VW), u, False)
+        j += 2 * VW
     while j + VW <= n:
         add_slope(a, vload(g + j) * vload(w + j), standardized(vload(x + j), u, sizeof(real) == 8), sizeof(real) == 8)
         j += VW
@@ -281,7 +293,6 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
     cdef double *db = NULL
     cdef standard u[GROUP]
     cdef slope a[GROUP]
-    cdef pair p
     cdef bint beside = sd == sizeof(real), far = is_far(od), stream, kept = bytes_of(op) != NULL
     if n == 0: return
     if not kept: memset(spare, 0, sizeof(spare))
@@ -306,13 +317,13 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
                 m = min(PIECE, n - j)
                 if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
                 for k in range(rows):
-                    add_slopes(&a[k], take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), m, &u[k])
+                    d = bytes_of(od) + offset_of(od, i + k, 1)
+                    add_slopes(&a[k], take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), m, &u[k],
+                               <const real *>(<const char *>d if beside and not far else x[k]) + j)
                 j += m
             for k in range(rows):
-                p = total(a[k].plain)
-                a[k].level = (p.hi + p.lo) / n
-                p = total(a[k].tilted)
-                a[k].tilt = (p.hi + p.lo) / n
+                a[k].level = sum_of(a[k].plain, sizeof(real) == 8) / n
+                a[k].tilt = sum_of(a[k].tilted, sizeof(real) == 8) / n
             j = 0
             while j < n:
                 m = min(PIECE, n - j)

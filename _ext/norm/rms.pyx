@@ -123,8 +123,9 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, voi
         rows = min(together(n), hi - i)
         for k in range(rows):
             x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
+            y = bytes_of(oy) + offset_of(oy, i + k, 1)
             if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-            else: narrow(x[k], sx, n, eps, rx, bytes_of(oy) + offset_of(oy, i + k, 1) if beside and not far else x[k], &u[k])
+            else: narrow(x[k], sx, n, eps, rx, <const char *>y if beside and not far else x[k], &u[k])
         j = 0
         while j < n:
             m = min(PIECE, n - j)
@@ -157,9 +158,15 @@ def rms_norm(Py_ssize_t lo, Py_ssize_t hi, x, weight, double eps, out):
 # dx = (gw - xhat * mean(gw * xhat)) / rms with gw = g * w and xhat = x / rms; the weight receives the sum over rows
 # of g * xhat.
 
-cdef inline void add_slope(vpair *a, const real *g, const double *w, const real *x, Py_ssize_t n, const measure *u) noexcept nogil:
+cdef inline void add_slope(vpair *a, const real *g, const double *w, const real *x, Py_ssize_t n, const measure *u,
+                           const real *aim) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
+    while sizeof(real) < 8 and j + 2 * VW <= n:
+        prefetch(aim + j)
+        a.hi = a.hi + vload(g + j) * vload(w + j) * scaled(vload(x + j), u, False)
+        a.lo = a.lo + vload(g + j + VW) * vload(w + j + VW) * scaled(vload(x + j + VW), u, False)
+        j += 2 * VW
     while j + VW <= n:
         v = vload(g + j) * vload(w + j) * scaled(vload(x + j), u, sizeof(real) == 8)
         if sizeof(real) == 8: add(a, v)
@@ -219,7 +226,6 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
     cdef measure u[GROUP]
     cdef vpair a[GROUP]
     cdef double tilt[GROUP]
-    cdef pair p
     cdef bint beside = sd == sizeof(real), far = is_far(od), stream, kept = bytes_of(op) != NULL
     if n == 0: return
     if not kept: memset(spare, 0, sizeof(spare))
@@ -243,11 +249,12 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
                 m = min(PIECE, n - j)
                 if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
                 for k in range(rows):
-                    add_slope(&a[k], take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), m, &u[k])
+                    d = bytes_of(od) + offset_of(od, i + k, 1)
+                    add_slope(&a[k], take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), m, &u[k],
+                              <const real *>(<const char *>d if beside and not far else x[k]) + j)
                 j += m
             for k in range(rows):
-                p = total(a[k])
-                tilt[k] = (p.hi + p.lo) / n
+                tilt[k] = sum_of(a[k], sizeof(real) == 8) / n
             j = 0
             while j < n:
                 m = min(PIECE, n - j)

@@ -382,32 +382,39 @@ cdef inline double whole(double sum, double lost) noexcept nogil:
     return t if t == t else sum
 
 
-cdef inline void add_rows(double *sum, const char *row, const char *next, Py_ssize_t n, bint fresh,
-                          const real *_) noexcept nogil:
-    cdef const real *a = <const real *>row
-    cdef const real *b = <const real *>next
+# The next two rows (one, where b is NULL), or the sums of their neighbours by two.
+cdef inline void add_rows(double *sum, const real *a, const real *b, Py_ssize_t n, bint pairs, bint first) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
     cdef double t
-    while j + VW <= n:
-        v = vload(a + j)
+    while pairs and j + VW <= n:
+        prefetch(a + 2 * j + AHEAD)
+        v = vpairs(a + 2 * j)
+        if b:
+            prefetch(b + 2 * j + AHEAD)
+            v = v + vpairs(b + 2 * j)
+        if not first: v = vload(sum + j) + v
+        vstore(sum + j, v)
+        j += VW
+    while not pairs and j + VW <= n:
         prefetch(a + j + AHEAD)
+        v = vload(a + j)
         if b:
             prefetch(b + j + AHEAD)
             v = v + vload(b + j)
-        if not fresh: v = vload(sum + j) + v
+        if not first: v = vload(sum + j) + v
         vstore(sum + j, v)
         j += VW
     for j in range(j, n):
-        t = get(a + j)
-        if b: t = t + get(b + j)
-        if not fresh: t = sum[j] + t
+        t = get(a + 2 * j) + get(a + 2 * j + 1) if pairs else get(a + j)
+        if b: t = t + (get(b + 2 * j) + get(b + 2 * j + 1) if pairs else get(b + j))
+        if not first: t = sum[j] + t
         sum[j] = t
 
 
 # The sum of the rows under a row of windows, cell by cell; exact: with what the roundings lost.
 cdef void sum_rows(const Planes *p, const char *x, Walk *w, Py_ssize_t n, double *sum, double *lost, double *room,
-                   bint exact) noexcept nogil:
+                   bint exact, bint pairs) noexcept nogil:
     cdef Py_ssize_t near = p.axis[p.rows].near, t = 0, j
     cdef const char *a
     cdef const char *b
@@ -427,9 +434,9 @@ cdef void sum_rows(const Planes *p, const char *x, Walk *w, Py_ssize_t n, double
         a = x + w.offset
         next_tap(p, w)
         b = x + w.offset if t + 1 < w.total else NULL
-        if kind == c'f': add_rows(sum, a, b, n, t == 0, <const float *>NULL)
-        elif kind == c'e': add_rows(sum, a, b, n, t == 0, <const f16 *>NULL)
-        else: add_rows(sum, a, b, n, t == 0, <const bf16 *>NULL)
+        if kind == c'f': add_rows(sum, <const float *>a, <const float *>b, n, pairs, t == 0)
+        elif kind == c'e': add_rows(sum, <const f16 *>a, <const f16 *>b, n, pairs, t == 0)
+        else: add_rows(sum, <const bf16 *>a, <const bf16 *>b, n, pairs, t == 0)
         next_tap(p, w)
         t += 2
 
@@ -468,7 +475,9 @@ cdef void sum_columns_exactly(double *total, double *rest, const double *sum, co
 cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
     cdef const Axis *lane = &p.axis[p.rows]
     cdef Py_ssize_t o = 0, row, rows = count_rows(p, True), t, j, offset
-    cdef bint exact = p.kind == c'd'
+    cdef Py_ssize_t item = 4 if p.kind == c'f' else 2
+    cdef bint exact = p.kind == c'd', pairs
+    cdef bint in_pairs = not exact and lane.near == item and lane.window == 2 and lane.stride == 2
     cdef double cells
     cdef int a
     cdef Piece e
@@ -493,14 +502,19 @@ cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
                 cut(lane, o, j, &e)
                 for t in range(e.first): sum[t] = lost[t] = 0
                 for t in range(e.stop, e.span): sum[t] = lost[t] = 0
-                sum_rows(p, x + e.offset, &w, e.stop - e.first, sum + e.first, lost + e.first, room, exact)
+                j += e.taps
+                pairs = in_pairs and e.stop - e.first == e.span
+                sum_rows(p, x + e.offset, &w, e.windows if pairs else e.stop - e.first, sum + e.first, lost + e.first, room,
+                         exact, pairs)
                 cells = 1
                 for a in range(p.rows): cells *= divisor(&p.axis[a], w.place[a], p.padded)
                 if exact:
                     sum_columns_exactly(total, rest, sum, lost, &e, lane.stride)
+                elif pairs:
+                    e.taps = 1
+                    sum_columns(total, sum, &e, 1, share, 1 / cells, True, True)
                 else:
-                    sum_columns(total, sum, &e, lane.stride, share, 1 / cells, j == 0, j + e.taps == lane.window)
-                j += e.taps
+                    sum_columns(total, sum, &e, lane.stride, share, 1 / cells, j == e.taps, j == lane.window)
             if exact:
                 for t in range(e.windows): total[t] = whole(total[t], rest[t]) / (cells * share[t])
             give(p.kind, total, y + offset + o * lane.far, lane.far, e.windows)

@@ -170,7 +170,9 @@ def per_axis(xp, values, dtype, like):
     rank = len(values)
     product = None
     for axis, row in enumerate(values):
-        row = xp.reshape(xp.asarray(row, dtype=dtype, device=device(like)), (1,) * axis + (-1,) + (1,) * (rank - 1 - axis))
+        row = xp.reshape(
+            xp.asarray(row, dtype=dtype, device=device(like)), (1,) * axis + (-1,) + (1,) * (rank - 1 - axis)
+        )
         product = row if product is None else product * row
     return product
 
@@ -204,10 +206,18 @@ def spread_to_first(xp, g, x, y, axes: list[Window]):
         x = _padded(xp, x, axis, w, 0.0)
     total, taken = None, None
     for offsets in itertools.product(*(range(w.length) for w in axes)):
-        along = [slice(j * w.dilation, j * w.dilation + (w.outputs - 1) * w.stride + 1, w.stride) for j, w in zip(offsets, axes, strict=True)]
+        along = [
+            slice(j * w.dilation, j * w.dilation + (w.outputs - 1) * w.stride + 1, w.stride)
+            for j, w in zip(offsets, axes, strict=True)
+        ]
         tap = x[(slice(None), slice(None), *along)]
-        reads = [[o * w.stride - w.before + j * w.dilation for o in range(w.outputs)] for j, w in zip(offsets, axes, strict=True)]
-        real = per_axis(xp, [[float(0 <= i < w.size) for i in row] for row, w in zip(reads, axes, strict=True)], x.dtype, x)
+        reads = [
+            [o * w.stride - w.before + j * w.dilation for o in range(w.outputs)]
+            for j, w in zip(offsets, axes, strict=True)
+        ]
+        real = per_axis(
+            xp, [[float(0 <= i < w.size) for i in row] for row, w in zip(reads, axes, strict=True)], x.dtype, x
+        )
         hit = ((tap == y) | xp.isnan(tap)) & (real > 0)
         fresh = hit if taken is None else hit & ~taken
         taken = hit if taken is None else hit | taken

@@ -46,9 +46,8 @@ def find_operator(operator) -> Operator:
     return OPERATORS[name]
 
 
-def plan(operator, seed: int, dtypes: Sequence[str]) -> Plan:
+def plan(op: Operator, seed: int, dtypes: Sequence[str]) -> Plan:
     """Draw the calls of a check from a seed."""
-    op = find_operator(operator)
     kinds = (calls.plain, calls.hard, calls.special)
     return Plan(op, seed, dtypes, *([c for dtype in dtypes for c in kind(op, seed, dtype)] for kind in kinds))
 
@@ -61,7 +60,7 @@ def inputs(operator, label: str, *, dtype: str, seed: int) -> tuple[list, dict]:
     >>> arrays[0].shape, options
     ((4, 8), {'eps': 0.5})
     """
-    drawn = plan(operator, seed, [dtype])
+    drawn = plan(find_operator(operator), seed, [dtype])
     for call in (*drawn.plain, *drawn.hard, *drawn.special):
         if call.label == label:
             return call.handed(), dict(call.options)
@@ -165,7 +164,8 @@ def _smallest_failing(trials: list[Trial], grade: str) -> Worst | None:
     bad = [t for t in trials if failing(t, grade)]
     if not bad:
         return None
-    t = min(bad, key=lambda t: (t.call.size, not t.judged.index, -t.judged.yardsticks))
+    # an empty call that fails is small but shows nothing where another fails too
+    t = min(bad, key=lambda t: (t.call.size == 0, t.call.size, -t.judged.yardsticks))
     call, judged = t.call, t.judged
     worst = Worst(call.label, call.dtype, call.arrays[0].shape, call.options, judged.why)
     if t.got is not None and t.got.shape == call.wanted.shape and t.got.dtype.kind == "f":

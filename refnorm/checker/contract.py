@@ -45,7 +45,7 @@ def read_only(a):
 
 
 def repeated(a):
-    """Stride 0 along the first axis; its values are all the same there already."""
+    """Return `a` with stride 0 along its first axis."""
     return np.broadcast_to(a[:1], a.shape)
 
 
@@ -111,11 +111,9 @@ def alike(call: Call, a: np.ndarray, b: np.ndarray) -> bool:
 
 def _layouts(layer: Layer, candidate, able: list[Trial], pace: Pace) -> None:
     for t in {id(t): t for t in (able[0], _fullest(able))}.values():
-        same_rows = mapped(lambda a: np.array(repeated(a)), t.call.arrays[:1]) + t.call.arrays[1:]
-        flat = replace(t.call, arrays=same_rows)
-        zero = lambda a, flat=flat: repeated(a) if a.shape == flat.arrays[0].shape else a.copy()
         asked = [(name, t, replace(t.call, layout=layout)) for name, layout in LAYOUTS.items()]
-        asked.append(("strides of zero", ask(candidate, flat), replace(flat, layout=zero)))
+        flat = replace(t.call, arrays=mapped(lambda a: np.array(repeated(a)), t.call.arrays))
+        asked.append(("strides of zero", ask(candidate, flat), replace(flat, layout=repeated)))
         for name, before, call in asked:
             if before.error is None and not pace.spent:
                 _layout(layer, name, before, ask(candidate, call))

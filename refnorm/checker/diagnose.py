@@ -125,7 +125,7 @@ def _match(name: str, answer, wrong: list[Trial], right: list[Trial]) -> Match:
         for t in trials:
             try:
                 guess = answer(t.call)
-            except Exception:  # noqa: BLE001, S112  (a twin that cannot answer explains nothing)
+            except Exception:  # a twin that cannot answer explains nothing
                 continue
             if agree(t, guess):
                 match.wrong, match.right = match.wrong + bad, match.right + (not bad)

@@ -168,7 +168,84 @@ def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
     y = np.full((*x.shape[:2], *counts), -np.inf, x.dtype)
     for o in itertools.product(*map(range, counts)):
         for j in itertools.product(*map(range, window)):
-            at = [s * i - b + d * t for s, i, (b, _), d, t in zip(stride, o, pairs(padding, n), dilation, j, strict=True)]
+            at = [
+                s * i - b + d * t for s, i, (b, _), d, t in zip(stride, o, pairs(padding, n), dilation, j, strict=True)
+            ]
             if all(0 <= i < size for i, size in zip(at, x.shape[2:], strict=True)):
                 y[(..., *o)] = np.maximum(y[(..., *o)], x[(..., *at)])
     return y
+
+
+# ---- torch ----
+
+
+def of_torch(function, x, *parameters, axes):
+    """Call a torch function on the last axes; it knows no negative strides and no read-only memory."""
+    import torch
+
+    back = tuple(range(-len(axes), 0))
+    moved = torch.from_numpy(np.moveaxis(x, axes, back).copy())
+    y = function(moved, *(p if p is None else torch.from_numpy(p.copy()) for p in parameters))
+    return np.moveaxis(y.numpy(), back, axes)
+
+
+@honest("rms_norm", "torch", needs="torch")
+def _(x, weight=None, /, *, axis=-1, eps=1e-6):
+    from torch.nn.functional import rms_norm
+
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return of_torch(lambda t, w: rms_norm(t, t.shape[-len(axes) :], w, eps), x, weight, axes=axes)
+
+
+@honest("layer_norm", "torch", needs="torch")
+def _(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
+    from torch.nn.functional import layer_norm
+
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return of_torch(lambda t, w, b: layer_norm(t, t.shape[-len(axes) :], w, b, eps), x, weight, bias, axes=axes)
+
+
+def flattened(function, x, axis):
+    """Call a torch function of one axis on several taken as one."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return of_torch(lambda t: function(t.flatten(-len(axes)), -1).reshape(t.shape), x, axes=axes)
+
+
+@honest("softmax", "torch", needs="torch")
+def _(x, /, *, axis=-1):
+    from torch import softmax
+
+    return flattened(softmax, x, axis)
+
+
+@honest("log_softmax", "torch", needs="torch")
+def _(x, /, *, axis=-1):
+    from torch import log_softmax
+
+    return flattened(log_softmax, x, axis)
+
+
+def padded_first(x, padding, fill):
+    """Return `x` with uneven padding put on and no padding left to do; torch's pools only know even padding."""
+    each = pairs(padding, x.ndim - 2)
+    if all(before == after for before, after in each):
+        return x, tuple(before for before, _ in each)
+    return np.pad(x, [(0, 0), (0, 0), *each], constant_values=fill), (0,) * len(each)
+
+
+@honest("max_pool", "torch", needs="torch")
+def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
+    import torch.nn.functional as F
+
+    x, padding = padded_first(x, padding, -np.inf)
+    pool = {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}[x.ndim]
+    return of_torch(lambda t: pool(t, window, stride, padding, dilation, ceil_mode), x, axes=())
+
+
+@honest("avg_pool", "torch", needs="torch")
+def _(x, /, *, window, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    import torch.nn.functional as F
+
+    x, padding = padded_first(x, padding, 0.0)
+    pool = {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}[x.ndim]
+    return of_torch(lambda t: pool(t, window, stride, padding, ceil_mode, count_include_pad), x, axes=())

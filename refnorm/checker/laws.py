@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from .._registry import Law, Operator
@@ -13,36 +15,36 @@ __all__ = ["laws_layer"]
 
 
 def laws_layer(candidate, operator: Operator, seed: int, dtypes, pace: Pace) -> Layer:
-    """Ask every law in every dtype."""
+    """Ask every law in every dtype; what breaks in one way is told once."""
     layer = Layer("laws", skipped="" if operator.laws else "the operator has none")
-    for law in operator.laws:
-        for dtype in dtypes:
-            if pace.spent:
-                layer.skipped = "the rest: out of time"
-                return layer
-            pace.tell(f"law {law.name}")
-            layer.ran += 1
-            _one(layer, candidate, operator, law, seed, dtype)
+    broken: dict[str, list[str]] = {}
+    for i, (law, dtype) in enumerate(itertools.product(operator.laws, dtypes)):
+        if pace.spent:
+            layer.skipped = "the rest: out of time"
+            break
+        layer.ran += 1
+        trouble = _trouble(candidate, operator, law, np.random.default_rng([seed, i]), dtype)
+        if trouble:
+            broken.setdefault(trouble, []).append(f"{law.name} in {dtype}")
+    for trouble, where in broken.items():
+        layer.find(f"{', '.join(where)}: {trouble}", "fails", len(where))
     return layer
 
 
-def _one(layer: Layer, candidate, operator: Operator, law: Law, seed: int, dtype: str) -> None:
-    rng = np.random.default_rng([seed, layer.ran])
+def _trouble(candidate, operator: Operator, law: Law, rng, dtype: str) -> str:
+    """Return what is wrong with one law, or nothing."""
     arrays = [draw(rng).astype(dtype) for draw in law.draws]
     try:
         left, right = sides(law, lambda *a, **k: candidate(*(np.array(x) for x in a), **k), arrays)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (a crash is a finding)
-        layer.find(f"{law.name} in {dtype} crashes: {type(error).__name__}: {error}", "fails")
-        return
+    except (Exception, SystemExit) as error:  # a crash is a finding
+        return f"{type(error).__name__}: {error}"
     yardstick = residual_yardstick(operator, law, arrays, rng)
     if left.shape != right.shape or left.shape != yardstick.shape:
-        layer.find(f"{law.name} in {dtype}: sides of shape {left.shape} and {right.shape}", "fails")
-        return
+        return f"sides of shape {left.shape} and {right.shape}, wanted {yardstick.shape}"
     with quiet():
         sticks = np.abs(left - right) / yardstick
     worst = float(np.max(np.nan_to_num(sticks, nan=np.inf)))
-    if worst > bound("B", arrays[0].size):
-        layer.find(f"{law.name} in {dtype} is broken by {worst:.3g} yardsticks", "fails")
+    return f"apart by {worst:.3g} yardsticks" if worst > bound("B", arrays[0].size) else ""
 
 
 def sides(law: Law, f, arrays) -> tuple[np.ndarray, np.ndarray]:

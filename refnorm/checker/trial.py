@@ -68,7 +68,7 @@ def ask(candidate, call: Call) -> Trial:
         with quiet():
             # a copy at once: the memory may be the input's, or be used again for the next answer
             got = np.array(candidate(*arrays, **call.options))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (a crash is a finding, not the end of the run)
+    except (Exception, SystemExit) as error:  # a crash is a finding, not the end of the run
         text = str(error).strip().splitlines()
         return Trial(call, error=f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__)
     return Trial(call, got, overwritten=_bytes(arrays) != _bytes(call.arrays))

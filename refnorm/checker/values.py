@@ -26,7 +26,7 @@ def values_layer(trials: list[Trial], grade: str, strict: bool, cut: bool) -> La
 def special_layer(trials: list[Trial], grade: str, strict: bool, cut: bool) -> Layer:
     """Judge NaN, infinities, zeros, denormals, equal rows and offsets; overflow of squares only tells."""
     bad = [t for t in trials if failing(t, grade)]
-    spared = [t for t in bad if t.call.strict_only]
+    spared = [t for t in bad if t.call.strict_only and not t.error]
     vanished = [t for t in bad if not t.call.strict_only and _takes_denormals_for_zero(t)]
     forgiven = {id(t) for t in spared + vanished}
     layer = _layer("special values", [t for t in trials if id(t) not in forgiven], grade, cut)

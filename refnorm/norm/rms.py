@@ -7,7 +7,16 @@ from .._core.moments import root_mean_square, sum_leading
 from .._lanes import load, row_blocks, run, takes
 from .._registry import gradient, law, operator
 from .._xp import (
-    check_out, flat, give_back, last, like_weight, prepare, require_along, require_eps, require_same_shape, roomy,
+    check_out,
+    flat,
+    give_back,
+    last,
+    like_weight,
+    prepare,
+    require_along,
+    require_eps,
+    require_same_shape,
+    roomy,
     widen,
 )  # fmt: skip
 

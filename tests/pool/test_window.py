@@ -78,7 +78,11 @@ def test_refusals(lane):
             (lambda: avg_pool(x[0], window=(2, 2)), ValueError, "window must have one entry"),
             (lambda: avg_pool(x[0, 0], window=2), ValueError, r"\(N, C, \*spatial\)"),
             (lambda: max_pool(x, window=3, dilation=3), ValueError, "reaching over 7 does not fit"),
-            (lambda: max_pool(x[..., :2], window=2, dilation=5, padding=4, stride=1), ValueError, "nothing but padding"),
+            (
+                lambda: max_pool(x[..., :2], window=2, dilation=5, padding=4, stride=1),
+                ValueError,
+                "nothing but padding",
+            ),
             (lambda: avg_pool(x[..., :0], window=1), ValueError, "does not fit axis 3 of size 0"),
             (lambda: avg_pool(x, window=2, padding=((0, 1),)), ValueError, "padding must have one entry"),
         ]:
