@@ -11,11 +11,8 @@ cdef enum: GROUP = 2
 
 cdef inline const real *take(const char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, real *room) noexcept nogil:
     """Elements j .. j + m of a row: where they lie, or copied to `room` if they do not lie side by side."""
-    cdef Py_ssize_t k
-    if row == NULL or step == sizeof(real):
-        return <const real *>(row + j * sizeof(real)) if row != NULL else NULL
-    for k in range(m):
-        room[k] = (<const real *>(row + (j + k) * step))[0]
+    if step == sizeof(real): return <const real *>row + j
+    copy_strided(room, sizeof(real), row + j * step, step, m, sizeof(real))
     return room
 
 
@@ -46,9 +43,7 @@ cdef inline Py_ssize_t together(Py_ssize_t n) noexcept nogil:
 
 
 cdef inline void give(char *row, Py_ssize_t step, Py_ssize_t j, Py_ssize_t m, const real *room) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(m):
-        (<real *>(row + (j + k) * step))[0] = room[k]
+    copy_strided(row + j * step, step, room, sizeof(real), m, sizeof(real))
 
 
 cdef struct pair:                 # a number as hi + lo, lo far below hi
@@ -160,18 +155,18 @@ cdef inline double largest_of(const char *row, Py_ssize_t step, Py_ssize_t n, re
     return top
 
 
-cdef inline bint is_far(void *array) noexcept nogil:
-    """Whether an output this large leaves L3 before anyone reads it: it is then written past the caches."""
-    cdef Py_ssize_t n = 1
-    cdef int axis
-    for axis in range(ndim_of(array)):
-        n *= size_of(array, axis)
-    return n * step_of(array, -1) >= 32 << 20
-
-
 cdef inline Py_ssize_t units_of(void *array, int core) noexcept nogil:
     cdef Py_ssize_t n = 1
     cdef int axis
     for axis in range(ndim_of(array) - core):
         n *= size_of(array, axis)
     return n
+
+
+cdef enum:
+    NEAR = 1 << 20                # bytes: an output up to here lies in L2; fetching its lines early only costs
+    FAR = 32 << 20                # from here on it leaves L3 before anyone reads it: it is written past the caches
+
+
+cdef inline Py_ssize_t bytes_in(void *array) noexcept nogil:
+    return units_of(array, 0) * step_of(array, -1)

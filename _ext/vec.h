@@ -228,8 +228,22 @@ INLINE vd vfloor_at(vd x, double floor) { return (vd)_mm512_max_pd((__m512d)vset
 INLINE vd vmax(vd a, vd b) { return (vd)_mm512_max_pd((__m512d)a, (__m512d)b); }
 INLINE vd vabs(vd a) { return (vd)_mm512_abs_pd((__m512d)a); }
 #else
-INLINE vd vfloor_at(vd x, double floor) { return vselect(x < floor, vset(floor), x); }
-INLINE vd vmax(vd a, vd b) { return vselect(a > b, a, b); }
+/* a < b in pieces as wide as the level's registers: gcc compares wider vectors one lane at a time */
+#if LEVEL == 3
+#define PIECE_BYTES 32
+#else
+#define PIECE_BYTES 16
+#endif
+typedef double vpiece __attribute__((vector_size(PIECE_BYTES)));
+typedef int64_t ipiece __attribute__((vector_size(PIECE_BYTES)));
+INLINE vi vless(vd a, vd b) {
+    union { vd v; vpiece p[64 / PIECE_BYTES]; } x = {a}, y = {b};
+    union { vi v; ipiece p[64 / PIECE_BYTES]; } mask;
+    for (int k = 0; k < 64 / PIECE_BYTES; k++) mask.p[k] = x.p[k] < y.p[k];
+    return mask.v;
+}
+INLINE vd vfloor_at(vd x, double floor) { return vselect(vless(x, vset(floor)), vset(floor), x); }
+INLINE vd vmax(vd a, vd b) { return vselect(vless(b, a), a, b); }
 INLINE vd vabs(vd a) { vparts u = {a}; u.i &= 0x7fffffffffffffffll; return u.v; }
 #endif
 INLINE double vlargest(vd v) {
@@ -241,36 +255,57 @@ INLINE double vlargest(vd v) {
 
 #define LANES(p, expression) vparts u; for (int k = 0; k < 8; k++) u.d[k] = expression; return u.v
 
-/* ---- a line of float or double, 64 bytes at a time ---- */
+/* ---- float or double as they are, as many as one register holds ---- */
 
-typedef float vs __attribute__((vector_size(64)));
-#define LINE(p) (64 / (Py_ssize_t)sizeof *(p))                  /* elements in 64 bytes */
-INLINE vs line_float(const float *p) { vs v; memcpy(&v, p, 64); return v; }
-INLINE void lay_float(float *p, vs v) { memcpy(p, &v, 64); }
 #if LEVEL == 4
-INLINE vs skip_float(const float *p) {
+#define REGISTER 64
+#elif LEVEL == 3
+#define REGISTER 32
+#else
+#define REGISTER 16
+#endif
+typedef float rf __attribute__((vector_size(REGISTER)));
+typedef double rd __attribute__((vector_size(REGISTER)));
+#define LINE(p) (REGISTER / (Py_ssize_t)sizeof *(p))
+INLINE rf line_float(const float *p) { rf v; memcpy(&v, p, REGISTER); return v; }
+INLINE rd line_double(const double *p) { rd v; memcpy(&v, p, REGISTER); return v; }
+INLINE void lay_float(float *p, rf v) { memcpy(p, &v, REGISTER); }
+INLINE void lay_double(double *p, rd v) { memcpy(p, &v, REGISTER); }
+#if LEVEL == 4
+INLINE rf skip_float(const float *p) {
     __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-    return (vs)_mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
+    return (rf)_mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
 }
-INLINE vd skip_double(const double *p) {
+INLINE rd skip_double(const double *p) {
     __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
-    return (vd)_mm512_permutex2var_pd(_mm512_loadu_pd(p), even, _mm512_loadu_pd(p + 8));
+    return (rd)_mm512_permutex2var_pd(_mm512_loadu_pd(p), even, _mm512_loadu_pd(p + 8));
 }
-INLINE vs larger_vs(vs a, vs b) {
-    return (vs)_mm512_mask_max_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b);
+INLINE rf larger_rf(rf a, rf b) {
+    __m512 x = (__m512)a;
+    return (rf)_mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, (__m512)b);
 }
-INLINE vd larger_vd(vd a, vd b) {
-    return (vd)_mm512_mask_max_pd((__m512d)a, _mm512_cmp_pd_mask((__m512d)a, (__m512d)a, _CMP_ORD_Q), (__m512d)a, (__m512d)b);
+INLINE rd larger_rd(rd a, rd b) {
+    __m512d x = (__m512d)a;
+    return (rd)_mm512_mask_max_pd(x, _mm512_cmp_pd_mask(x, x, _CMP_ORD_Q), x, (__m512d)b);
 }
 #else
-INLINE vs skip_float(const float *p) { float a[16]; for (int k = 0; k < 16; k++) a[k] = p[2 * k]; return line_float(a); }
-INLINE vd skip_double(const double *p) { double a[8]; for (int k = 0; k < 8; k++) a[k] = p[2 * k]; return load_double(a); }
-INLINE vs larger_vs(vs a, vs b) {
-    typedef int32_t vi32 __attribute__((vector_size(64)));
-    vi32 first = (a > b) | (a != a);
-    return (vs)((first & (vi32)a) | (~first & (vi32)b));
+typedef int32_t rf_mask __attribute__((vector_size(REGISTER)));
+typedef int64_t rd_mask __attribute__((vector_size(REGISTER)));
+INLINE rf larger_rf(rf a, rf b) {
+    rf_mask first = (a > b) | (a != a);
+    return (rf)((first & (rf_mask)a) | (~first & (rf_mask)b));
 }
-INLINE vd larger_vd(vd a, vd b) { return vselect((a > b) | (a != a), a, b); }
+INLINE rd larger_rd(rd a, rd b) {
+    rd_mask first = (a > b) | (a != a);
+    return (rd)((first & (rd_mask)a) | (~first & (rd_mask)b));
+}
+#if LEVEL == 3
+INLINE rf skip_float(const float *p) { return (rf){p[0], p[2], p[4], p[6], p[8], p[10], p[12], p[14]}; }
+INLINE rd skip_double(const double *p) { return (rd){p[0], p[2], p[4], p[6]}; }
+#else
+INLINE rf skip_float(const float *p) { return (rf){p[0], p[2], p[4], p[6]}; }
+INLINE rd skip_double(const double *p) { return (rd){p[0], p[2]}; }
+#endif
 #endif
 
 #else /* no vector extension: the same words for one double */
@@ -296,13 +331,16 @@ INLINE vd vmax(vd a, vd b) { return a > b ? a : b; }
 INLINE vd vabs(vd a) { return fabs(a); }
 INLINE double vlargest(vd v) { return v; }
 #define LINE(p) 1
-typedef float vs;
+typedef float rf;
+typedef double rd;
 #define line_float(p) (*(p))
+#define line_double get_double
 #define lay_float put_float
+#define lay_double put_double
 #define skip_float(p) (*(p))
 #define skip_double(p) (*(p))
-INLINE vs larger_vs(vs a, vs b) { return a > b || a != a ? a : b; }
-INLINE vd larger_vd(vd a, vd b) { return a > b || a != a ? a : b; }
+INLINE rf larger_rf(rf a, rf b) { return a > b || a != a ? a : b; }
+INLINE rd larger_rd(rd a, rd b) { return a > b || a != a ? a : b; }
 
 #endif
 
@@ -310,8 +348,13 @@ INLINE vd larger_vd(vd a, vd b) { return a > b || a != a ? a : b; }
 #define vstore(p, v) BY_TYPE(store, p)(p, v)
 #define vstream(p, v) BY_TYPE(stream, p)(p, v)
 
-/* ---- sums of neighbours: p[0] + p[1], p[2] + p[3], ... ---- */
+/* ---- neighbours: every second double; p[0] + p[1], p[2] + p[3], ... of any type ---- */
 
+#if LEVEL == 4
+INLINE vd vskip(const double *p) { return (vd)skip_double(p); }
+#else
+INLINE vd vskip(const double *p) { double s[VW]; for (int k = 0; k < VW; k++) s[k] = p[2 * k]; return load_double(s); }
+#endif
 #define PAIRS(type) \
     INLINE vd pairs_##type(const type *p) { \
         double s[VW]; for (int k = 0; k < VW; k++) s[k] = get_##type(p + 2 * k) + get_##type(p + 2 * k + 1); \
@@ -322,6 +365,21 @@ INLINE vd pairs_float(const float *p) {
     __m256 even = _mm256_castsi256_ps(_mm512_cvtepi64_epi32(x));
     __m256 odd = _mm256_castsi256_ps(_mm512_cvtepi64_epi32(_mm512_srli_epi64(x, 32)));
     return (vd)_mm512_cvtps_pd(even) + (vd)_mm512_cvtps_pd(odd);
+}
+#elif LEVEL >= 2
+INLINE vd pairs_float(const float *p) {
+    vparts u;
+    for (int k = 0; k < 2; k++) {
+        __m128 a = _mm_loadu_ps(p + 8 * k), b = _mm_loadu_ps(p + 8 * k + 4);
+        __m128 even = _mm_shuffle_ps(a, b, 0x88), odd = _mm_shuffle_ps(a, b, 0xdd);
+#if LEVEL == 3
+        u.y[k] = _mm256_add_pd(_mm256_cvtps_pd(even), _mm256_cvtps_pd(odd));
+#else
+        u.x[2 * k] = _mm_add_pd(_mm_cvtps_pd(even), _mm_cvtps_pd(odd));
+        u.x[2 * k + 1] = _mm_add_pd(_mm_cvtps_pd(_mm_movehl_ps(even, even)), _mm_cvtps_pd(_mm_movehl_ps(odd, odd)));
+#endif
+    }
+    return u.v;
 }
 #else
 PAIRS(float)
@@ -355,7 +413,7 @@ INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) {
     return (vd)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((__m512d)a, (__m512d)vset(limit), _CMP_LT_OQ), (__m512d)no, (__m512d)yes);
 }
 #else
-INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return vselect(a < limit, yes, no); }
+INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return vselect(vless(a, vset(limit)), yes, no); }
 #endif
 
 #if LEVEL == 4
@@ -440,18 +498,6 @@ INLINE vd vexp_fine(vd x, vd low) { double e = exp(x); return e + e * low; }
 #endif
 INLINE vd vexp(vd x) { vexps(&x, 1); return x; }
 
-/* what d = a - b lost in rounding; 0 where that is no number */
-INLINE vd vlost(vd a, vd b, vd d) {
-    vd c = d - a, low = (a - (d - c)) - (b + c);
-    return vwhere_below(vabs(low), INFINITY, low, vset(0));
-}
-
-/* For float and double only: 64 bytes as they are, every second element, the larger ones (NaN if either is). */
-#define lload(p) _Generic((p), float *: line_float, const float *: line_float, double *: load_double, const double *: load_double)(p)
-#define lstore(p, v) _Generic((p), float *: lay_float, double *: store_double)(p, v)
-#define lskip(p) _Generic((p), float *: skip_float, const float *: skip_float, double *: skip_double, const double *: skip_double)(p)
-#define llarger(a, b) _Generic((a), vs: larger_vs, vd: larger_vd)(a, b)
-
 /* a condition that nearly always holds: the other branch is laid out of the loop's way */
 #if defined(__GNUC__)
 #define usual(condition) __builtin_expect(!!(condition), 1)
@@ -459,7 +505,36 @@ INLINE vd vlost(vd a, vd b, vd d) {
 #define usual(condition) (condition)
 #endif
 
+/* what d = a - b lost in rounding; 0 where that is no number */
+INLINE vd vlost(vd a, vd b, vd d) {
+    vd c = d - a, low = (a - (d - c)) - (b + c);
+    return vwhere_below(vabs(low), INFINITY, low, vset(0));
+}
+
+/* For float and double: a register of them, of every second one, of the larger ones (NaN if either is). */
+#define OF_TYPE(name, p) _Generic((p), \
+    float *: name##_float, const float *: name##_float, double *: name##_double, const double *: name##_double)
+#define lload(p) OF_TYPE(line, p)(p)
+#define lskip(p) OF_TYPE(skip, p)(p)
+#define lstore(p, v) OF_TYPE(lay, p)(p, v)
+#define llarger(a, b) _Generic((a), rf: larger_rf, rd: larger_rd)(a, b)
+
 /* ---- memory ---- */
+
+#if defined(__GNUC__)
+#define APART static __attribute__((noinline, unused))
+#else
+#define APART static
+#endif
+
+/* n elements of `size` bytes from one spacing to another; apart, so that many callers cost one copy of it */
+APART void copy_strided(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n, int size) {
+    char *a = (char *)to;
+    const char *b = (const char *)from;
+    if (size == 8) for (; n > 0; n--, a += to_step, b += from_step) memcpy(a, b, 8);
+    else if (size == 4) for (; n > 0; n--, a += to_step, b += from_step) memcpy(a, b, 4);
+    else for (; n > 0; n--, a += to_step, b += from_step) memcpy(a, b, 2);
+}
 
 #if defined(__GNUC__)
 #define prefetch(p) __builtin_prefetch((p), 0, 3)

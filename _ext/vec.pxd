@@ -25,6 +25,7 @@ cdef extern from "vec.h" nogil:
     vd vexp_fine(vd, vd)
     vd vlost(vd, vd, vd)
     vd vpairs(...)
+    vd vskip(const double *)
     Py_ssize_t LINE(...)
     vd lload(...)
     vd lskip(...)
@@ -33,6 +34,7 @@ cdef extern from "vec.h" nogil:
     bint usual(bint)
     void prefetch(const void *)
     void fence()
+    void copy_strided(void *to, Py_ssize_t to_step, const void *source, Py_ssize_t from_step, Py_ssize_t n, int size)
 
 ctypedef fused real:
     float

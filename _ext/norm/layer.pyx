@@ -51,7 +51,7 @@ cdef inline void add_moments(const real *x, Py_ssize_t n, double shift, vd *s, v
     q[0] = q[0] + ((q0 + q1) + (q2 + q3))
 
 
-cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, const char *aim,
+cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, const char *aim,
                         standard *u) noexcept nogil:
     """Moments about an element of the row: x - shift is exact, and the median of three is no lone outlier, against
     which everything else would cancel."""
@@ -93,7 +93,7 @@ cdef inline void add_squares(vpair *a, const real *x, Py_ssize_t n, const standa
         add(a, c * c)
 
 
-cdef inline pair measure(const char *row, Py_ssize_t step, Py_ssize_t n, real *room, standard *u) noexcept nogil:
+cdef pair measure(const char *row, Py_ssize_t step, Py_ssize_t n, real *room, standard *u) noexcept nogil:
     """Set the mean of the row scaled by u.scale; return the sum of squares about it."""
     cdef vpair s, q
     cdef pair mean
@@ -114,7 +114,7 @@ cdef inline pair measure(const char *row, Py_ssize_t step, Py_ssize_t n, real *r
     return total(q)
 
 
-cdef inline void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, standard *u) noexcept nogil:
+cdef void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, standard *u) noexcept nogil:
     cdef pair q
     u.scale = 1
     q = measure(row, step, n, room, u)
@@ -127,7 +127,7 @@ cdef inline void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps
 
 # ---- the output ----
 
-cdef inline void standardize(const real *x, const double *w, const double *b, real *y, Py_ssize_t n, const standard *u,
+cdef void standardize(const real *x, const double *w, const double *b, real *y, Py_ssize_t n, const standard *u,
                              const real *ahead, bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
@@ -159,7 +159,7 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, void *ob, doubl
     cdef const char *ahead
     cdef char *y
     cdef standard u[GROUP]
-    cdef bint beside = sy == sizeof(real), far = is_far(oy), stream
+    cdef bint beside = sy == sizeof(real), far = bytes_in(oy) >= FAR, early = NEAR < bytes_in(oy) < FAR, stream
     if n == 0: return
     if w != NULL: sw = step_of(ow, 0)
     if b != NULL: sb = step_of(ob, 0)
@@ -171,7 +171,7 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, void *ob, doubl
             x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
             y = bytes_of(oy) + offset_of(oy, i + k, 1)
             if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-            else: narrow(x[k], sx, n, eps, rx, <const char *>y if beside and not far else x[k], &u[k])
+            else: narrow(x[k], sx, n, eps, rx, <const char *>y if beside and early else x[k], &u[k])
         j = 0
         while j < n:
             m = min(PIECE, n - j)
@@ -222,7 +222,7 @@ cdef inline void add_slope(slope *a, vd gw, vd xhat, bint wide) noexcept nogil:
         a.tilted.hi = a.tilted.hi + gw * xhat
 
 
-cdef inline void add_slopes(slope *a, const real *g, const double *w, const real *x, Py_ssize_t n, const standard *u,
+cdef void add_slopes(slope *a, const real *g, const double *w, const real *x, Py_ssize_t n, const standard *u,
                             const real *aim) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
@@ -249,7 +249,7 @@ cdef inline vd turned(vd v, vd h, const slope *a, const standard *u, bint wide) 
     return v * u.root.hi
 
 
-cdef inline void turn(const real *g, const double *w, const real *x, real *dx, Py_ssize_t n, const standard *u,
+cdef void turn(const real *g, const double *w, const real *x, real *dx, Py_ssize_t n, const standard *u,
                       const slope *a, double *dw, double *db, const real *g_ahead, const real *x_ahead, bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0, k
     cdef vd v, h
@@ -293,7 +293,7 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
     cdef double *db = NULL
     cdef standard u[GROUP]
     cdef slope a[GROUP]
-    cdef bint beside = sd == sizeof(real), far = is_far(od), stream, kept = bytes_of(op) != NULL
+    cdef bint beside = sd == sizeof(real), far = bytes_in(od) >= FAR, early = NEAR < bytes_in(od) < FAR, stream, kept = bytes_of(op) != NULL
     if n == 0: return
     if not kept: memset(spare, 0, sizeof(spare))
     if w != NULL: sw = step_of(ow, 0)
@@ -319,7 +319,7 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
                 for k in range(rows):
                     d = bytes_of(od) + offset_of(od, i + k, 1)
                     add_slopes(&a[k], take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), m, &u[k],
-                               <const real *>(<const char *>d if beside and not far else x[k]) + j)
+                               <const real *>(<const char *>d if beside and early else x[k]) + j)
                 j += m
             for k in range(rows):
                 a[k].level = sum_of(a[k].plain, sizeof(real) == 8) / n

@@ -39,7 +39,7 @@ cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim
     q[0] = q[0] + ((a + b) + (c + d))
 
 
-cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, const char *aim,
+cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, const char *aim,
                         measure *u) noexcept nogil:
     cdef vd q = vset(0)
     cdef Py_ssize_t j = 0, m
@@ -64,7 +64,7 @@ cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, doubl
         add(q, v * v)
 
 
-cdef inline pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, real *room, double scale) noexcept nogil:
+cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, real *room, double scale) noexcept nogil:
     cdef vpair q
     cdef Py_ssize_t j = 0, m
     q.hi = q.lo = vset(0)
@@ -75,7 +75,7 @@ cdef inline pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, real
     return total(q)
 
 
-cdef inline void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, measure *u) noexcept nogil:
+cdef void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, measure *u) noexcept nogil:
     cdef pair q = square_sum(row, step, n, room, 1)
     u.scale = 1
     if not tame(q.hi):
@@ -86,7 +86,7 @@ cdef inline void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps
 
 # ---- the output ----
 
-cdef inline void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
+cdef void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
                        bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
@@ -115,7 +115,7 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, voi
     cdef const char *ahead
     cdef char *y
     cdef measure u[GROUP]
-    cdef bint beside = sy == sizeof(real), far = is_far(oy), stream
+    cdef bint beside = sy == sizeof(real), far = bytes_in(oy) >= FAR, early = NEAR < bytes_in(oy) < FAR, stream
     if n == 0: return
     if w != NULL: sw = step_of(ow, 0)
     if n <= PIECE: wide_w = widen(w, sw, 0, n, 1, rw, _)
@@ -125,7 +125,7 @@ cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, voi
             x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
             y = bytes_of(oy) + offset_of(oy, i + k, 1)
             if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-            else: narrow(x[k], sx, n, eps, rx, <const char *>y if beside and not far else x[k], &u[k])
+            else: narrow(x[k], sx, n, eps, rx, <const char *>y if beside and early else x[k], &u[k])
         j = 0
         while j < n:
             m = min(PIECE, n - j)
@@ -158,7 +158,7 @@ def rms_norm(Py_ssize_t lo, Py_ssize_t hi, x, weight, double eps, out):
 # dx = (gw - xhat * mean(gw * xhat)) / rms with gw = g * w and xhat = x / rms; the weight receives the sum over rows
 # of g * xhat.
 
-cdef inline void add_slope(vpair *a, const real *g, const double *w, const real *x, Py_ssize_t n, const measure *u,
+cdef void add_slope(vpair *a, const real *g, const double *w, const real *x, Py_ssize_t n, const measure *u,
                            const real *aim) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
@@ -184,7 +184,7 @@ cdef inline vd turned(vd v, vd h, double tilt, const measure *u, bint wide) noex
     return v * u.root.hi
 
 
-cdef inline void turn(const real *g, const double *w, const real *x, real *dx, Py_ssize_t n, const measure *u,
+cdef void turn(const real *g, const double *w, const real *x, real *dx, Py_ssize_t n, const measure *u,
                       double tilt, double *dw, const real *g_ahead, const real *x_ahead, bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0, k
     cdef vd v, h
@@ -226,7 +226,7 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
     cdef measure u[GROUP]
     cdef vpair a[GROUP]
     cdef double tilt[GROUP]
-    cdef bint beside = sd == sizeof(real), far = is_far(od), stream, kept = bytes_of(op) != NULL
+    cdef bint beside = sd == sizeof(real), far = bytes_in(od) >= FAR, early = NEAR < bytes_in(od) < FAR, stream, kept = bytes_of(op) != NULL
     if n == 0: return
     if not kept: memset(spare, 0, sizeof(spare))
     if w != NULL: sw = step_of(ow, 0)
@@ -251,7 +251,7 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
                 for k in range(rows):
                     d = bytes_of(od) + offset_of(od, i + k, 1)
                     add_slope(&a[k], take(g[k], sg, j, m, rg), wide_w, take(x[k], sx, j, m, rx), m, &u[k],
-                              <const real *>(<const char *>d if beside and not far else x[k]) + j)
+                              <const real *>(<const char *>d if beside and early else x[k]) + j)
                 j += m
             for k in range(rows):
                 tilt[k] = sum_of(a[k], sizeof(real) == 8) / n

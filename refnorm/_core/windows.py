@@ -7,7 +7,7 @@ import operator
 from typing import NamedTuple
 
 from .._xp import device
-from .exact import two_sum
+from .sums import two_sum
 
 __all__ = [
     "Window", "divisors", "per_axis", "same_padding", "slide", "spread", "spread_to_first", "window_sum", "windows",

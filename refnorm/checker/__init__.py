@@ -150,7 +150,7 @@ def run(candidate: Callable, drawn: Plan, grade: str, strict: bool, pace: Pace) 
     counted = values + [t for t in special if not t.call.strict_only]
     layer, report.named = diagnosis_layer(candidate, op, counted, grade)
     report.layers.append(layer)
-    report.worst = _smallest_failing(counted, grade)
+    report.worst = _smallest_failing(values, grade) or _smallest_failing(counted, grade)
     report.seconds = pace.seconds
     return report
 
@@ -165,7 +165,7 @@ def _smallest_failing(trials: list[Trial], grade: str) -> Worst | None:
     if not bad:
         return None
     # an empty call that fails is small but shows nothing where another fails too
-    t = min(bad, key=lambda t: (t.call.size == 0, t.call.size, -t.judged.yardsticks))
+    t = min(bad, key=lambda t: (t.call.size == 0, t.call.size, t.call.dtype != bad[0].call.dtype))
     call, judged = t.call, t.judged
     worst = Worst(call.label, call.dtype, call.arrays[0].shape, call.options, judged.why)
     if t.got is not None and t.got.shape == call.wanted.shape and t.got.dtype.kind == "f":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import random
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from .values import failing
 
 __all__ = ["diagnosis_layer", "twin_answer"]
 
+EXPLAINED = 0.01  # a hypothesis may leave this share of a deviation: eps as a float32, say
+ROUNDING = ("cancellation", "narrow accumulator", "cast order")
 SAMPLE = 16  # calls of each sort that a hypothesis is tried on before it is tried on all
 
 
@@ -30,20 +33,16 @@ class Match:
     of_wrong: int
     right: int
     of_right: int
-    bits: int
+    left_over: float = 0.0
 
     @property
     def rank(self) -> tuple:
-        return self.wrong, self.right, self.bits
+        return self.wrong, self.right, -self.left_over
 
     @property
     def recognised(self) -> bool:
         """More than half of what is wrong, and nothing of what is right spoilt by it."""
         return 2 * self.wrong > self.of_wrong and self.right == self.of_right
-
-    def __str__(self) -> str:
-        whole = "equals" if self.wrong == self.of_wrong else "equals in part"
-        return f"{whole} '{self.name}' on {self.wrong} of {self.of_wrong} calls that differ from the reference"
 
 
 def diagnosis_layer(candidate, operator: Operator, trials: list[Trial], grade: str) -> tuple[Layer, list[str]]:
@@ -56,23 +55,25 @@ def diagnosis_layer(candidate, operator: Operator, trials: list[Trial], grade: s
         layer.skipped = "nothing to explain" if not any(failing(t, grade) for t in trials) else "no answers to compare"
         return layer, []
     layer.ran = len(wrong) + len(right)
-    found = _fitting(hypotheses(candidate, operator), wrong, right)
-    for match in found:
-        layer.find(str(match), "conforms", match.wrong)
+    found, how = _fitting(hypotheses(candidate, operator), wrong, right, grade), "equals"
+    if not found:
+        found, how = _alike(operator, wrong, right, grade), "errs where and as much as"
+    for m in found:
+        layer.find(f"{how} '{m.name}' on {m.wrong} of {m.of_wrong} calls that differ from the reference", "conforms")
     if not found:
         layer.find("no known mistake and no convention gives these answers", "conforms")
     return layer, [m.name for m in found]
 
 
-def _fitting(guesses: dict, wrong: list[Trial], right: list[Trial]) -> list[Match]:
+def _fitting(guesses: dict, wrong: list[Trial], right: list[Trial], grade: str) -> list[Match]:
     """Return the hypotheses that fit, best first; those that fit in part only where none fits whole."""
     chance = random.Random(0)
     few = [chance.sample(trials, min(SAMPLE, len(trials))) for trials in (wrong, right)]
     found = []
     for name, answer in guesses.items():
-        first = _match(name, answer, *few)
+        first = _match(name, answer, *few, grade)
         if first.wrong and first.right == first.of_right:
-            found.append(_match(name, answer, wrong, right))
+            found.append(_match(name, answer, wrong, right, grade))
     found = sorted((m for m in found if m.recognised), key=lambda m: m.rank, reverse=True)
     return [m for m in found if m.wrong == m.of_wrong] or found
 
@@ -89,7 +90,7 @@ def hypotheses(candidate, operator: Operator) -> dict[str, Callable[[Call], np.n
     if own and own not in operator.conventions.values():
         found[f"its own defaults ({_said(own)})"] = _with(own)
     for mistake in operator.mistakes:
-        found[mistake.name] = lambda call, twin=mistake.function: twin_answer(twin, call)
+        found[mistake.name] = functools.partial(twin_answer, mistake.function)
     return found
 
 
@@ -119,30 +120,67 @@ def twin_answer(twin, call: Call) -> np.ndarray:
         return np.asarray(twin(*widened(call.arrays), **call.options)).astype(call.dtype)
 
 
-def _match(name: str, answer, wrong: list[Trial], right: list[Trial]) -> Match:
-    match = Match(name, 0, len(wrong), 0, len(right), 0)
-    for trials, bad in ((wrong, True), (right, False)):
-        for t in trials:
-            try:
-                guess = answer(t.call)
-            except Exception:  # a twin that cannot answer explains nothing
-                continue
-            if agree(t, guess):
-                match.wrong, match.right = match.wrong + bad, match.right + (not bad)
-                match.bits += np.array_equal(guess, t.got, equal_nan=True)
-    return match
+def _match(name: str, answer, wrong: list[Trial], right: list[Trial], grade: str) -> Match:
+    gaps = [gap(t, guessed(answer, t.call)) for t in wrong]
+    explained = [g for g in gaps if g <= EXPLAINED]
+    # where the candidate is right within its grade, a hypothesis need only be right too
+    kept = sum(not failing(Trial(t.call, guessed(answer, t.call)), grade) for t in right)
+    return Match(name, len(explained), len(wrong), kept, len(right), sum(explained))
 
 
-def agree(trial: Trial, guess: np.ndarray) -> bool:
-    """Return whether a guess is the candidate's answer up to the rounding that the call's condition allows."""
+def guessed(answer: Callable[[Call], np.ndarray], call: Call) -> np.ndarray:
+    """Return what a hypothesis answers; nothing, of no shape, where it cannot."""
+    try:
+        return answer(call)
+    except Exception:  # a twin that cannot answer explains nothing
+        return np.empty((0,) * (call.wanted.ndim + 1), call.dtype)
+
+
+def gap(trial: Trial, guess: np.ndarray) -> float:
+    """Return the share of the candidate's deviation from the reference that a hypothesis leaves unexplained.
+
+    Nought where candidate and hypothesis agree up to the rounding that the call's condition allows; infinite
+    where one has a NaN, an infinity or a shape that the other has not.
+    """
     call, got = trial.call, trial.got
     if guess.shape != got.shape or got.dtype.kind != "f":
-        return False
+        return np.inf
     with quiet():
         got, guess = got.astype("float64"), guess.astype("float64")
         same = (got == guess) | (np.isnan(got) & np.isnan(guess))
-        # a twin's answer may have another shape or size than the wanted one, and then only its own rounding
-        condition = call.yardstick if call.yardstick.shape == guess.shape else 0.0
-        allowed = bound("B", call.reach) * (np.nan_to_num(condition, posinf=0.0) + unit(guess, call.dtype))
-        near = np.isfinite(got) & np.isfinite(guess) & (np.abs(got - guess) <= allowed)
-        return bool(np.all(same | near))
+        apart = np.where(same, 0.0, np.abs(got - guess))
+        # a hypothesis may have another shape than the reference, and then only its own rounding
+        like = call.wanted.shape == got.shape
+        yardstick = unit(guess, call.dtype) + (np.nan_to_num(call.yardstick, posinf=0.0) if like else 0.0)
+        if np.all(same | (apart <= bound("B", call.reach) * yardstick) & np.isfinite(got) & np.isfinite(guess)):
+            return float(np.max(apart / yardstick, where=~same, initial=0.0)) * 1e-9  # orders equals, the nearest first
+        deviation = np.abs(got - call.wanted) if like else np.abs(got)
+        whole = np.max(deviation, where=np.isfinite(deviation), initial=0.0)
+        return float(np.nan_to_num(apart.max() / whole, nan=np.inf))
+
+
+# ---- mistakes of rounding: no two implementations have the same digits wrong ----
+
+
+def _alike(operator: Operator, wrong: list[Trial], right: list[Trial], grade: str) -> list[Match]:
+    """Return the mistakes of rounding that fail on the same calls by about as much, best first.
+
+    Only in float32, since twins narrow to one type whatever they are given.
+    """
+    found = []
+    wrong, right = ([t for t in trials if t.call.dtype == "float32"] for trials in (wrong, right))
+    for mistake in operator.mistakes:
+        if wrong and mistake.kind in ROUNDING:
+            twin = functools.partial(guessed, functools.partial(twin_answer, mistake.function))
+            guesses = [Trial(t.call, twin(t.call)) for t in wrong]
+            fails = sum(failing(guess, grade) and _as_much(t, guess) for t, guess in zip(wrong, guesses, strict=True))
+            passes = sum(not failing(Trial(t.call, twin(t.call)), grade) for t in right)
+            found.append(Match(mistake.name, fails, len(wrong), passes, len(right)))
+    found = [m for m in found if m.wrong > 0.8 * m.of_wrong and m.right > 0.8 * m.of_right]
+    return sorted(found, key=lambda m: m.rank, reverse=True)
+
+
+def _as_much(a: Trial, b: Trial) -> bool:
+    """Return whether two answers are off by the same number of yardsticks within a factor of ten."""
+    first, second = a.judged.yardsticks, b.judged.yardsticks
+    return first == second or max(first, second) < 10 * min(first, second)

@@ -42,7 +42,11 @@ class Layer:
         return max((f.verdict for f in self.findings), key=ORDER.index, default="conforms")
 
     def find(self, what: str, verdict: str, calls: int = 1) -> None:
-        """Add a finding, unless it holds for no call."""
+        """Add a finding, unless it holds for no call; the same once more counts up."""
+        for known in self.findings:
+            if (known.what, known.verdict) == (what, verdict):
+                known.calls += calls
+                return
         if calls:
             self.findings.append(Finding(what, verdict, calls))
 

@@ -96,10 +96,11 @@ def judge(trial: Trial) -> Judged:
 
 def _graded(call, got) -> Judged:
     error, flushed = errors(call.wanted, got, call.dtype)
-    ulps = error / _spacing(call.wanted, call.dtype)
+    ulps = error / _ulp(call.wanted, call.dtype)
     ulp = float(ulps.max())
-    if ulp <= 1:
-        return Judged("A", float((error / measure.unit(call.wanted, call.dtype)).max()), ulp, _at(ulps), "", flushed)
+    if ulp <= 1:  # the condition need not be measured: one rounding is a yardstick at least
+        sticks = np.where(error == 0, 0.0, error / measure.unit(call.wanted, call.dtype))
+        return Judged("A", float(sticks.max()), ulp, _at(ulps), "", flushed)
     # where the reference is NaN or infinite so is its yardstick, and the error is 0 or infinite
     sticks = np.where((error == 0) | (error == np.inf), error, error / call.yardstick)
     worst, n = float(sticks.max()), call.reach
@@ -129,7 +130,7 @@ def errors(wanted, got, dtype):
     return np.where(flushed, 0.0, error), bool(flushed.any())
 
 
-def _spacing(wanted, dtype):
+def _ulp(wanted, dtype):
     """Return one ulp at each finite wanted value."""
     near = np.where(np.isfinite(wanted), np.abs(wanted), 0.0).astype(dtype)
     return np.spacing(np.minimum(near, np.finfo(dtype).max / 2)).astype("float64")

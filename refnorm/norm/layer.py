@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._cases import case, normal
 from .._core.moments import centered, root_mean_square, sum_leading
+from .._core.sums import mean
 from .._lanes import load, row_blocks, run, takes
 from .._registry import gradient, law, operator
 from .._xp import (
@@ -101,8 +102,9 @@ def layer_norm(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5, out=None):
         y = run(kernels.layer_norm, rows, w, b, eps, out=last(xp, out, axis))
     else:
         wide, w, b = widen(xp, rows, w, b)
-        c = centered(xp, wide)
-        y = c / root_mean_square(xp, c, eps, roomy=roomy(rows, wide))
+        spare = roomy(rows, wide)
+        c = centered(xp, wide, roomy=spare)
+        y = c / root_mean_square(xp, c, eps, roomy=spare)
         y = y if w is None else y * w
         y = y if b is None else y + b
     return give_back(xp, y, x, axis, out)
@@ -157,11 +159,12 @@ def layer_norm_vjp(cotangent, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5
         )
     else:
         wide, g, w = widen(xp, rows, g, w)
-        c = centered(xp, wide)
-        s = root_mean_square(xp, c, eps, roomy=roomy(rows, wide))
+        spare = roomy(rows, wide)
+        c = centered(xp, wide, roomy=spare)
+        s = root_mean_square(xp, c, eps, roomy=spare)
         unit = c / s
         h = g if w is None else g * w
-        dx = (h - xp.mean(h, axis=-1, keepdims=True) - unit * xp.mean(h * unit, axis=-1, keepdims=True)) / s
+        dx = (h - mean(xp, h, roomy=spare) - unit * mean(xp, h * unit, roomy=spare)) / s
         dw, db = sum_leading(xp, g * unit), sum_leading(xp, g)
     return give_back(xp, dx, x, axis), like_weight(xp, dw, weight), like_weight(xp, db, bias)
 

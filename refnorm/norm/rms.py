@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._cases import case, normal
 from .._core.moments import root_mean_square, sum_leading
+from .._core.sums import mean
 from .._lanes import load, row_blocks, run, takes
 from .._registry import gradient, law, operator
 from .._xp import (
@@ -98,7 +99,8 @@ def rms_norm(x, weight=None, /, *, axis=-1, eps=1e-6, out=None):
         y = run(kernels.rms_norm, rows, w, eps, out=last(xp, out, axis))
     else:
         wide, w = widen(xp, rows, w)
-        y = wide / root_mean_square(xp, wide, eps, roomy=roomy(rows, wide))
+        spare = roomy(rows, wide)
+        y = wide / root_mean_square(xp, wide, eps, roomy=spare)
         y = y if w is None else y * w
     return give_back(xp, y, x, axis, out)
 
@@ -150,10 +152,11 @@ def rms_norm_vjp(cotangent, x, weight=None, /, *, axis=-1, eps=1e-6):
         dx, dw = run(kernels.rms_norm_vjp, g, rows, w, eps, block, parts=(blocks, rows.shape[-1]), units=blocks)
     else:
         wide, g, w = widen(xp, rows, g, w)
-        r = root_mean_square(xp, wide, eps, roomy=roomy(rows, wide))
+        spare = roomy(rows, wide)
+        r = root_mean_square(xp, wide, eps, roomy=spare)
         unit = wide / r
         gw = g if w is None else g * w
-        dx = (gw - unit * xp.mean(gw * unit, axis=-1, keepdims=True)) / r
+        dx = (gw - unit * mean(xp, gw * unit, roomy=spare)) / r
         dw = sum_leading(xp, g * unit)
     return give_back(xp, dx, x, axis), like_weight(xp, dw, weight)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._cases import case, normal
-from .._core.exact import two_sum
+from .._core.sums import sum_pair, total, two_sum
 from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
 from .._xp import check_out, device, give_back, last, prepare, require_along, require_same_shape, roomy, widen
@@ -24,24 +24,25 @@ CASES = [
 ]
 
 
-def exponentials(xp, x, *, roomy):
-    """Return (x - max, exp of it) along the last axis: the largest exponential is 1, so none overflows.
+def below_maximum(xp, x, *, roomy):
+    """Return (z, lost): x - max along the last axis, so that no exponential overflows, and the rounding of it.
 
-    The maximum cancels in the answer, but not the rounding of x - max: where the dtype has no digits to
-    spare, exp(z + lost) is taken as exp(z) (1 + lost).
+    The maximum cancels in the answer, but not the rounding of x - max, where the dtype has no digits to spare.
     """
     largest = xp.max(x, axis=-1, keepdims=True)
-    if roomy:
-        return x - largest, xp.exp(x - largest)
-    z, lost = two_sum(xp, x, -largest)
-    e = xp.exp(z)
-    return z, e + e * lost
+    return (x - largest, 0.0) if roomy else two_sum(xp, x, -largest)
 
 
 def distribution(xp, x, *, roomy):
     """Return the softmax of wide rows."""
-    _, e = exponentials(xp, x, roomy=roomy)
-    return e / xp.sum(e, axis=-1, keepdims=True)
+    z, lost = below_maximum(xp, x, roomy=roomy)
+    e = xp.exp(z)
+    if roomy:
+        return e / xp.sum(e, axis=-1, keepdims=True)
+    s, rest = sum_pair(xp, e)
+    rest = rest + xp.sum(e * lost, axis=-1, keepdims=True)
+    y = e / s
+    return y + y * (lost - rest / s)
 
 
 @operator(
@@ -145,8 +146,9 @@ def softmax_vjp(cotangent, x, /, *, axis=-1):
         dx = run(kernels.softmax_vjp, g, rows)
     else:
         wide, g = widen(xp, rows, g)
-        y = distribution(xp, wide, roomy=roomy(rows, wide))
-        dx = y * (g - xp.sum(g * y, axis=-1, keepdims=True))
+        spare = roomy(rows, wide)
+        y = distribution(xp, wide, roomy=spare)
+        dx = y * (g - total(xp, g * y, roomy=spare))
     return give_back(xp, dx, x, axis)
 
 
@@ -206,10 +208,12 @@ def log_softmax(x, /, *, axis=-1, out=None):
         y = run(kernels.log_softmax, rows, out=last(xp, out, axis))
     else:
         (wide,) = widen(xp, rows)
-        z, e = exponentials(xp, wide, roomy=roomy(rows, wide))
+        spare = roomy(rows, wide)
+        z, _ = below_maximum(xp, wide, roomy=spare)
+        e = xp.exp(z)
         largest = xp.arange(wide.shape[-1], device=device(wide)) == xp.argmax(wide, axis=-1, keepdims=True)
         others = xp.where(largest, e - 1, e)  # 0 at the maximum, and NaN still NaN
-        y = z - xp.log1p(xp.sum(others, axis=-1, keepdims=True))
+        y = z - xp.log1p(total(xp, others, roomy=spare))
     return give_back(xp, y, x, axis, out)
 
 
@@ -254,7 +258,8 @@ def log_softmax_vjp(cotangent, x, /, *, axis=-1):
         dx = run(kernels.log_softmax_vjp, g, rows)
     else:
         wide, g = widen(xp, rows, g)
-        dx = g - distribution(xp, wide, roomy=roomy(rows, wide)) * xp.sum(g, axis=-1, keepdims=True)
+        spare = roomy(rows, wide)
+        dx = g - distribution(xp, wide, roomy=spare) * total(xp, g, roomy=spare)
     return give_back(xp, dx, x, axis)
 
 
