@@ -64,7 +64,7 @@ class build_kernels(build_ext):
         from Cython.Build import cythonize
 
         translated = cythonize(
-            [Extension("refnorm._cpu", ["_ext/cpu.pyx"])]
+            [Extension("refnorm._host", ["_ext/host.pyx"])]
             + [Extension(f"refnorm._level.{p.parent.name}._{p.stem}", [str(p)]) for p in Path("_ext").glob("*/*.pyx")],
             include_path=["_ext"],
             compiler_directives=DIRECTIVES,
@@ -82,5 +82,5 @@ class build_kernels(build_ext):
         super().build_extensions()
 
 
-cpu = Extension("refnorm._cpu", ["build/levels/_cpu.c"], extra_compile_args=COMMON if UNIX else [])
-setup(ext_modules=[cpu, *kernels()] if levels() else [], cmdclass={"build_ext": build_kernels})
+host = Extension("refnorm._host", ["build/levels/_host.c"], extra_compile_args=COMMON if UNIX else [])
+setup(ext_modules=[host, *kernels()] if levels() else [], cmdclass={"build_ext": build_kernels})

@@ -1,4 +1,4 @@
-# Windows that slide over planes: geometry, and rows as lines.
+# Windows that slide over planes: their geometry.
 #
 # A plane is walked in lines of lanes: along its last axis, or, where the channels lie side by side in memory, along
 # the channels, which then are one more axis, with windows of one cell. The rows under a window are taken together
@@ -200,52 +200,3 @@ cdef inline void cut(const Axis *lane, Py_ssize_t window, Py_ssize_t tap, Piece 
     e.first = min(e.span, max(0, -start))
     e.stop = max(e.first, min(e.span, lane.size - start))
     e.offset = (start + e.first) * lane.near
-
-
-# ---- lines ----
-
-cdef inline void fetch_kind(wide *line, const char *row, Py_ssize_t step, Py_ssize_t n, const real *_) noexcept nogil:
-    cdef const real *x = <const real *>row
-    cdef Py_ssize_t j = 0
-    if wide is double:
-        while step == sizeof(real) and j + VW <= n:
-            vstore(line + j, vload(x + j))
-            j += VW
-    for j in range(j, n):
-        line[j] = <wide>get(<const real *>(row + j * step))
-
-
-# A row as a line: itself where it is one, else a copy in room. Lines of float hold rows of float alone.
-cdef inline const wide *fetch(int kind, const char *row, Py_ssize_t step, Py_ssize_t n, wide *room) noexcept nogil:
-    if step == sizeof(wide) and kind == (c'f' if sizeof(wide) == 4 else c'd'):
-        return <const wide *>row
-    if kind == c'f': fetch_kind(room, row, step, n, <const float *>NULL)
-    elif wide is double:
-        if kind == c'd': fetch_kind(room, row, step, n, <const double *>NULL)
-        elif kind == c'e': fetch_kind(room, row, step, n, <const f16 *>NULL)
-        else: fetch_kind(room, row, step, n, <const bf16 *>NULL)
-    return room
-
-
-cdef inline void give_kind(const wide *line, char *row, Py_ssize_t step, Py_ssize_t n, real *_) noexcept nogil:
-    cdef real *y = <real *>row
-    cdef Py_ssize_t j = 0
-    if step == sizeof(real):
-        if wide is double:
-            while j + VW <= n:
-                vstore(y + j, vload(line + j))
-                j += VW
-        else:
-            while j + LINE(line) <= n:
-                lstore(<float *>y + j, lload(line + j))
-                j += LINE(line)
-    for j in range(j, n):
-        put(<real *>(row + j * step), line[j])
-
-
-cdef inline void give(int kind, const wide *line, char *row, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
-    if kind == c'f': give_kind(line, row, step, n, <float *>NULL)
-    elif wide is double:
-        if kind == c'd': give_kind(line, row, step, n, <double *>NULL)
-        elif kind == c'e': give_kind(line, row, step, n, <f16 *>NULL)
-        else: give_kind(line, row, step, n, <bf16 *>NULL)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from math import prod
 
 import numpy as np
 
 from ._modes import MODES
 from ._threads import share
-from ._xp import dtype_name
+from ._xp import dtype_name, plain
 
 __all__ = ["LEVELS", "cpu_level", "load", "row_blocks", "run", "takes"]
 
 LEVELS = ("v4", "v3", "v2", "portable")  # x86-64 with AVX-512, AVX2, SSE4.2; any CPU. Best first.
-_KERNEL_DTYPES = {np.dtype(name) for name in ("float16", "float32", "float64")}
 _ALIGNED_BYTES = 1 << 20  # from here on an output starts on a cache line, which streaming stores need
 
 
@@ -24,7 +24,7 @@ _ALIGNED_BYTES = 1 << 20  # from here on an output starts on a cache line, which
 
 def _levels_of_cpu() -> tuple[str, ...]:
     try:
-        from ._cpu import level
+        from ._host import level
     except ImportError:  # nothing was compiled
         return ("portable",)
     return LEVELS[LEVELS.index(level()) :]
@@ -71,16 +71,8 @@ def takes(kernels, *arrays) -> bool:
     """Return whether the kernel lane takes this call; under ``lane("kernel")`` raise where it does not."""
     if MODES.lane == "formula":
         return False
-    if kernels is not None:
-        first = arrays[0]
-        dtype = first.dtype
-        for x in arrays:
-            if x is None:
-                continue
-            if type(x) is not np.ndarray or x.dtype is not dtype or not x.flags.aligned or dtype not in _KERNEL_DTYPES:
-                break
-        else:
-            return True
+    if kernels is not None and plain(*arrays):
+        return True
     reason = _reason_against(kernels, [x for x in arrays if x is not None])
     if reason is None:
         return True
@@ -160,29 +152,30 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     the rows of `x` where it is not said. With `parts`, a shape, the kernel also fills a float64 array whose
     sum over its first axis is returned too: ``(y, total)``.
     """
-    if type(x) is np.ndarray and x.dtype in _KERNEL_DTYPES:
-        memory = x
+    if plain(x):
+        memory, y = x, out
     else:
-        memory = _memory(x)
+        memory, y = _memory(x), _memory(out)
         args = tuple(_memory(a) if hasattr(a, "shape") else a for a in args)
-    y = _empty(memory, shape) if out is None else _memory(out)
-    call = (memory, *args, y)
+    if y is None:
+        y = _empty(memory, shape)
     if parts is not None:
         partial = np.zeros(parts)
-        call = (*call, partial)
+        args = (*args, y, partial)
+    else:
+        args = (*args, y)
     if units is None:
-        units = 1
-        for n in memory.shape[:-1]:
-            units *= n
-    if y.size or parts is not None:
-        share(kernel, units, call, memory.nbytes + y.nbytes)
-    y = out if out is not None else y if memory is x else _wrap(y, x)
+        units = memory.size // memory.shape[-1] if memory.size else 0
+    if units:
+        share(kernel, units, (memory, *args), memory.nbytes + y.nbytes)
+    if memory is not x:
+        y = _wrap(y, x) if out is None else out
     return y if parts is None else (y, _wrap_float64(partial.sum(axis=0), x))
 
 
 def row_blocks(rows) -> tuple[int, int]:
     """Return (rows a block, blocks): the fixed shares in which sums over rows are taken, threads or not."""
-    n = _count(rows.shape[:-1])
+    n = prod(rows.shape[:-1])
     block = max(1, -(-n // 64))
     return block, -(-n // block)
 
@@ -196,17 +189,10 @@ def _empty(x, shape):
     if not off:
         return like
     del like
-    block = np.empty(x.dtype.itemsize * _count(x.shape if shape is None else shape) + 64, dtype=np.uint8)
+    block = np.empty(x.dtype.itemsize * prod(x.shape if shape is None else shape) + 64, dtype=np.uint8)
     start = -block.ctypes.data % 64
     flat = block[start : block.size - 64 + start].view(x.dtype)
     return _in_order(flat, x, x.shape if shape is None else shape)
-
-
-def _count(shape) -> int:
-    n = 1
-    for size in shape:
-        n *= size
-    return n
 
 
 def _in_order(flat, x, shape):

@@ -30,10 +30,10 @@ def thread_count() -> int:
 
 def share(kernel, units: int, args: tuple, nbytes: int) -> None:
     """Call ``kernel(lo, hi, *args)`` until all units are done, in equal shares; the caller does the first."""
-    n = 1 if nbytes < SPLIT_BYTES or getattr(_inside, "worker", False) else min(thread_count(), units)
-    if n < 2:
+    if nbytes < SPLIT_BYTES or units < 2 or getattr(_inside, "worker", False) or thread_count() < 2:
         kernel(0, units, *args)
         return
+    n = min(thread_count(), units)
     ends = [units * i // n for i in range(n + 1)]
     futures = [_submit(kernel, lo, hi, *args) for lo, hi in itertools.pairwise(ends)]
     kernel(0, ends[1], *args)

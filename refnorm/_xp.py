@@ -20,6 +20,7 @@ __all__ = [
     "give_back",
     "last",
     "like_weight",
+    "plain",
     "prepare",
     "require_along",
     "require_eps",
@@ -32,6 +33,19 @@ __all__ = [
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 _NUMPY_FLOATS = {np.dtype(name) for name in ("float16", "float32", "float64")}
+
+try:
+    from ._host import plain
+except ImportError:  # nothing was compiled
+
+    def plain(*arrays):
+        """Return whether all are exactly NumPy arrays of one native float type, aligned; None counts for nothing."""
+        given = [x for x in arrays if x is not None]
+        return all(
+            type(x) is np.ndarray and x.dtype in _NUMPY_FLOATS and x.dtype == given[0].dtype and x.flags.aligned
+            for x in given
+        )
+
 _FLOAT64_DEVICES = ("cpu", "cuda")
 
 
@@ -55,10 +69,9 @@ def prepare(*arrays, need=1):
     """
     if arrays[0] is None or arrays[need - 1] is None:
         raise TypeError(f"{_who(arrays, None)} must be an array, got None")
-    for x in arrays:
-        if x is not None and (type(x) is not np.ndarray or x.dtype not in _NUMPY_FLOATS):
-            return _prepare_any(arrays)
-    return (np, *arrays)
+    if plain(*arrays):
+        return (np, *arrays)
+    return _prepare_any(arrays)
 
 
 def _prepare_any(arrays):
@@ -239,8 +252,10 @@ def require_along(x, axis, weight=None, bias=None) -> None:
     sizes = x.shape[-1:] if axis == -1 and x.ndim else shape_along(x, axis)
     if 0 in sizes:
         raise ValueError(f"axis {axis} must not be empty, got an array of shape {tuple(x.shape)}")
-    require_shape("weight", weight, sizes)
-    require_shape("bias", bias, sizes)
+    if weight is not None and weight.shape != sizes:
+        require_shape("weight", weight, sizes)
+    if bias is not None and bias.shape != sizes:
+        require_shape("bias", bias, sizes)
 
 
 def require_eps(eps) -> None:
@@ -257,27 +272,31 @@ def check_out(out, x, *others, shape=None) -> None:
     """Refuse an `out` that cannot take the answer. `out` may be `x` itself; any other overlap is refused."""
     if out is None:
         return
-    library = type(x).__module__.partition(".")[0]
-    if not (type(x) is np.ndarray or library == "cupy"):
-        raise TypeError(f"out= works on NumPy and CuPy arrays, got x of type {library}.{type(x).__name__}")
-    if type(out) is not type(x):
-        raise TypeError(f"out must be a {type(x).__name__} like x, got {type(out).__name__}")
-    require_shape("out", out, tuple(x.shape if shape is None else shape))
-    if out.dtype != x.dtype:
-        raise TypeError(f"out must have the dtype of x, {x.dtype}, got {out.dtype}")
+    if not plain(x, out):
+        _check_kind(out, x)
+    if out.shape != (x.shape if shape is None else shape):
+        require_shape("out", out, x.shape if shape is None else shape)
     if type(x) is np.ndarray:
         _check_memory(out, x, others, inplace=shape is None)
+
+
+def _check_kind(out, x) -> None:
+    if type(x) is not np.ndarray and type(x).__module__.partition(".")[0] != "cupy":
+        raise TypeError(f"out= works on NumPy and CuPy arrays, got x of type {type(x).__module__}.{type(x).__name__}")
+    if type(out) is not type(x):
+        raise TypeError(f"out must be a {type(x).__name__} like x, got {type(out).__name__}")
+    if out.dtype != x.dtype:
+        raise TypeError(f"out must have the dtype of x, {x.dtype}, got {out.dtype}")
 
 
 def _check_memory(out, x, others, inplace) -> None:
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    for a in (x, *others):
-        if a is None or not np.may_share_memory(out, a):
-            continue
-        same = a is x and inplace and out.strides == x.strides and out.ctypes.data == x.ctypes.data
-        if not same:
-            allowed = "may only be x itself" if inplace else "must be memory of its own"
-            raise ValueError(f"out overlaps an input: it {allowed}")
     if 0 in out.strides and out.size > 1 and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise ValueError("out must not repeat memory, got a broadcast array")
+    for a in (x, *others):
+        if a is None or (a is out and a is x and inplace) or not np.may_share_memory(out, a):
+            continue
+        same = a is x and inplace and out.__array_interface__ == x.__array_interface__
+        if not same:
+            raise ValueError(f"out overlaps an input: it must be {'x itself or ' if inplace else ''}memory of its own")

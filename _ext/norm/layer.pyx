@@ -1,4 +1,5 @@
 # Rows brought to mean zero and variance one: y = (x - mean) / sqrt(var + eps) * weight + bias, and its gradient.
+# Structs are copied to locals before a loop: through a pointer the compiler must assume that a store to y changes them.
 from libc.math cimport sqrt
 from libc.string cimport memset
 from vec cimport *
@@ -74,23 +75,28 @@ cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, rea
 
 cdef inline void add_scaled(vpair *a, const real *x, Py_ssize_t n, double scale) noexcept nogil:
     cdef Py_ssize_t j = 0
+    cdef vpair here = a[0]
     while j + VW <= n:
-        add(a, vload(x + j) * scale)
+        add(&here, vload(x + j) * scale)
         j += VW
     if j < n:
-        add(a, vload_first(x + j, n - j) * scale)
+        add(&here, vload_first(x + j, n - j) * scale)
+    a[0] = here
 
 
 cdef inline void add_squares(vpair *a, const real *x, Py_ssize_t n, const standard *u) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd c
+    cdef standard this = u[0]
+    cdef vpair here = a[0]
     while j + VW <= n:
-        c = centred(vload(x + j), u)
-        add(a, c * c)
+        c = centred(vload(x + j), &this)
+        add(&here, c * c)
         j += VW
     if j < n:
-        c = keep(centred(vload_first(x + j, n - j), u), n - j)
-        add(a, c * c)
+        c = keep(centred(vload_first(x + j, n - j), &this), n - j)
+        add(&here, c * c)
+    a[0] = here
 
 
 cdef pair measure(const char *row, Py_ssize_t step, Py_ssize_t n, real *room, standard *u) noexcept nogil:
@@ -131,15 +137,16 @@ cdef void standardize(const real *x, const double *w, const double *b, real *y, 
                              const real *ahead, bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
+    cdef standard this = u[0]
     while j + VW <= n:
-        v = standardized(vload(x + j), u, sizeof(real) == 8)
+        v = standardized(vload(x + j), &this, sizeof(real) == 8)
         v = v * vload(w + j) + vload(b + j)
         prefetch(ahead + j)
         if stream: vstream(y + j, v)
         else: vstore(y + j, v)
         j += VW
     if j < n:
-        v = standardized(vload_first(x + j, n - j), u, sizeof(real) == 8)
+        v = standardized(vload_first(x + j, n - j), &this, sizeof(real) == 8)
         v = v * vload_first(w + j, n - j) + vload_first(b + j, n - j)
         vstore_first(y + j, v, n - j)
 
@@ -226,21 +233,24 @@ cdef void add_slopes(slope *a, const real *g, const double *w, const real *x, Py
                             const real *aim) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
+    cdef slope here = a[0]
+    cdef standard this = u[0]
     while sizeof(real) < 8 and j + 2 * VW <= n:
         prefetch(aim + j)
         v = vload(g + j) * vload(w + j)
-        a.plain.hi = a.plain.hi + v
-        a.tilted.hi = a.tilted.hi + v * standardized(vload(x + j), u, False)
+        here.plain.hi = here.plain.hi + v
+        here.tilted.hi = here.tilted.hi + v * standardized(vload(x + j), &this, False)
         v = vload(g + j + VW) * vload(w + j + VW)
-        a.plain.lo = a.plain.lo + v
-        a.tilted.lo = a.tilted.lo + v * standardized(vload(x + j + VW), u, False)
+        here.plain.lo = here.plain.lo + v
+        here.tilted.lo = here.tilted.lo + v * standardized(vload(x + j + VW), &this, False)
         j += 2 * VW
     while j + VW <= n:
-        add_slope(a, vload(g + j) * vload(w + j), standardized(vload(x + j), u, sizeof(real) == 8), sizeof(real) == 8)
+        add_slope(&here, vload(g + j) * vload(w + j), standardized(vload(x + j), &this, sizeof(real) == 8), sizeof(real) == 8)
         j += VW
     if j < n:
-        add_slope(a, vload_first(g + j, n - j) * vload_first(w + j, n - j),
-                  standardized(vload_first(x + j, n - j), u, sizeof(real) == 8), sizeof(real) == 8)
+        add_slope(&here, vload_first(g + j, n - j) * vload_first(w + j, n - j),
+                  standardized(vload_first(x + j, n - j), &this, sizeof(real) == 8), sizeof(real) == 8)
+    a[0] = here
 
 
 cdef inline vd turned(vd v, vd h, const slope *a, const standard *u, bint wide) noexcept nogil:
@@ -253,24 +263,26 @@ cdef void turn(const real *g, const double *w, const real *x, real *dx, Py_ssize
                       const slope *a, double *dw, double *db, const real *g_ahead, const real *x_ahead, bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0, k
     cdef vd v, h
+    cdef standard this = u[0]
+    cdef slope line = a[0]
     while j + VW <= n:
-        v, h = vload(g + j), standardized(vload(x + j), u, sizeof(real) == 8)
+        v, h = vload(g + j), standardized(vload(x + j), &this, sizeof(real) == 8)
         prefetch(g_ahead + j)
         prefetch(x_ahead + j)
         vstore(dw + j, vload(dw + j) + v * h)
         vstore(db + j, vload(db + j) + v)
         v = v * vload(w + j)
-        v = turned(v, h, a, u, sizeof(real) == 8)
+        v = turned(v, h, &line, &this, sizeof(real) == 8)
         if stream: vstream(dx + j, v)
         else: vstore(dx + j, v)
         j += VW
     if j < n:
         k = n - j
-        v, h = vload_first(g + j, k), standardized(vload_first(x + j, k), u, sizeof(real) == 8)
+        v, h = vload_first(g + j, k), standardized(vload_first(x + j, k), &this, sizeof(real) == 8)
         vstore_first(dw + j, vload_first(dw + j, k) + v * h, k)
         vstore_first(db + j, vload_first(db + j, k) + v, k)
         v = v * vload_first(w + j, k)
-        vstore_first(dx + j, turned(v, h, a, u, sizeof(real) == 8), k)
+        vstore_first(dx + j, turned(v, h, &line, &this, sizeof(real) == 8), k)
 
 
 cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, double eps, Py_ssize_t block, void *od,

@@ -1,4 +1,5 @@
 # Rows scaled to unit root mean square: y = x / sqrt(mean(x^2) + eps) * weight, and its gradient.
+# Structs are copied to locals before a loop: through a pointer the compiler must assume that a store to y changes them.
 from libc.math cimport sqrt
 from libc.string cimport memset
 from vec cimport *
@@ -55,13 +56,15 @@ cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, rea
 cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, double scale) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
+    cdef vpair here = q[0]
     while j + VW <= n:
         v = vload(x + j) * scale
-        add(q, v * v)
+        add(&here, v * v)
         j += VW
     if j < n:
         v = vload_first(x + j, n - j) * scale
-        add(q, v * v)
+        add(&here, v * v)
+    q[0] = here
 
 
 cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, real *room, double scale) noexcept nogil:
@@ -90,15 +93,16 @@ cdef void scale(const real *x, const double *w, real *y, Py_ssize_t n, const mea
                        bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
+    cdef measure this = u[0]
     while j + VW <= n:
-        v = scaled(vload(x + j), u, sizeof(real) == 8)
+        v = scaled(vload(x + j), &this, sizeof(real) == 8)
         v = v * vload(w + j)
         prefetch(ahead + j)
         if stream: vstream(y + j, v)
         else: vstore(y + j, v)
         j += VW
     if j < n:
-        v = scaled(vload_first(x + j, n - j), u, sizeof(real) == 8)
+        v = scaled(vload_first(x + j, n - j), &this, sizeof(real) == 8)
         v = v * vload_first(w + j, n - j)
         vstore_first(y + j, v, n - j)
 
@@ -162,20 +166,23 @@ cdef void add_slope(vpair *a, const real *g, const double *w, const real *x, Py_
                            const real *aim) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
+    cdef vpair here = a[0]
+    cdef measure this = u[0]
     while sizeof(real) < 8 and j + 2 * VW <= n:
         prefetch(aim + j)
-        a.hi = a.hi + vload(g + j) * vload(w + j) * scaled(vload(x + j), u, False)
-        a.lo = a.lo + vload(g + j + VW) * vload(w + j + VW) * scaled(vload(x + j + VW), u, False)
+        here.hi = here.hi + vload(g + j) * vload(w + j) * scaled(vload(x + j), &this, False)
+        here.lo = here.lo + vload(g + j + VW) * vload(w + j + VW) * scaled(vload(x + j + VW), &this, False)
         j += 2 * VW
     while j + VW <= n:
-        v = vload(g + j) * vload(w + j) * scaled(vload(x + j), u, sizeof(real) == 8)
-        if sizeof(real) == 8: add(a, v)
-        else: a.hi = a.hi + v
+        v = vload(g + j) * vload(w + j) * scaled(vload(x + j), &this, sizeof(real) == 8)
+        if sizeof(real) == 8: add(&here, v)
+        else: here.hi = here.hi + v
         j += VW
     if j < n:
-        v = vload_first(g + j, n - j) * vload_first(w + j, n - j) * scaled(vload_first(x + j, n - j), u, sizeof(real) == 8)
-        if sizeof(real) == 8: add(a, v)
-        else: a.hi = a.hi + v
+        v = vload_first(g + j, n - j) * vload_first(w + j, n - j) * scaled(vload_first(x + j, n - j), &this, sizeof(real) == 8)
+        if sizeof(real) == 8: add(&here, v)
+        else: here.hi = here.hi + v
+    a[0] = here
 
 
 cdef inline vd turned(vd v, vd h, double tilt, const measure *u, bint wide) noexcept nogil:
@@ -188,22 +195,23 @@ cdef void turn(const real *g, const double *w, const real *x, real *dx, Py_ssize
                       double tilt, double *dw, const real *g_ahead, const real *x_ahead, bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0, k
     cdef vd v, h
+    cdef measure this = u[0]
     while j + VW <= n:
-        v, h = vload(g + j), scaled(vload(x + j), u, sizeof(real) == 8)
+        v, h = vload(g + j), scaled(vload(x + j), &this, sizeof(real) == 8)
         prefetch(g_ahead + j)
         prefetch(x_ahead + j)
         vstore(dw + j, vload(dw + j) + v * h)
         v = v * vload(w + j)
-        v = turned(v, h, tilt, u, sizeof(real) == 8)
+        v = turned(v, h, tilt, &this, sizeof(real) == 8)
         if stream: vstream(dx + j, v)
         else: vstore(dx + j, v)
         j += VW
     if j < n:
         k = n - j
-        v, h = vload_first(g + j, k), scaled(vload_first(x + j, k), u, sizeof(real) == 8)
+        v, h = vload_first(g + j, k), scaled(vload_first(x + j, k), &this, sizeof(real) == 8)
         vstore_first(dw + j, vload_first(dw + j, k) + v * h, k)
         v = v * vload_first(w + j, k)
-        vstore_first(dx + j, turned(v, h, tilt, u, sizeof(real) == 8), k)
+        vstore_first(dx + j, turned(v, h, tilt, &this, sizeof(real) == 8), k)
 
 
 cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, double eps, Py_ssize_t block, void *od,

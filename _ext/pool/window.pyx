@@ -9,6 +9,55 @@ cdef enum:
     AHEAD = 1024                   # cells from the one in use to the one to prefetch
 
 
+# ---- lines ----
+
+cdef inline void fetch_kind(wide *line, const char *row, Py_ssize_t step, Py_ssize_t n, const real *_) noexcept nogil:
+    cdef const real *x = <const real *>row
+    cdef Py_ssize_t j = 0
+    if wide is double:
+        while step == sizeof(real) and j + VW <= n:
+            vstore(line + j, vload(x + j))
+            j += VW
+    for j in range(j, n):
+        line[j] = <wide>get(<const real *>(row + j * step))
+
+
+# Not inline, as what it calls is large. A row as a line: itself where it is one, else a copy in room. Lines of float hold rows of float alone.
+cdef const wide *fetch(int kind, const char *row, Py_ssize_t step, Py_ssize_t n, wide *room) noexcept nogil:
+    if step == sizeof(wide) and kind == (c'f' if sizeof(wide) == 4 else c'd'):
+        return <const wide *>row
+    if kind == c'f': fetch_kind(room, row, step, n, <const float *>NULL)
+    elif wide is double:
+        if kind == c'd': fetch_kind(room, row, step, n, <const double *>NULL)
+        elif kind == c'e': fetch_kind(room, row, step, n, <const f16 *>NULL)
+        else: fetch_kind(room, row, step, n, <const bf16 *>NULL)
+    return room
+
+
+cdef inline void give_kind(const wide *line, char *row, Py_ssize_t step, Py_ssize_t n, real *_) noexcept nogil:
+    cdef real *y = <real *>row
+    cdef Py_ssize_t j = 0
+    if step == sizeof(real):
+        if wide is double:
+            while j + VW <= n:
+                vstore(y + j, vload(line + j))
+                j += VW
+        else:
+            while j + LINE(line) <= n:
+                lstore(<float *>y + j, lload(line + j))
+                j += LINE(line)
+    for j in range(j, n):
+        put(<real *>(row + j * step), line[j])
+
+
+cdef void give(int kind, const wide *line, char *row, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
+    if kind == c'f': give_kind(line, row, step, n, <float *>NULL)
+    elif wide is double:
+        if kind == c'd': give_kind(line, row, step, n, <double *>NULL)
+        elif kind == c'e': give_kind(line, row, step, n, <f16 *>NULL)
+        else: give_kind(line, row, step, n, <bf16 *>NULL)
+
+
 # ---- max ----
 
 cdef inline wide larger(wide a, wide b) noexcept nogil:      # NaN if either is
@@ -336,15 +385,30 @@ cdef void find_winners(const Planes *p, const char *x, int32_t *winner, Py_ssize
         o += e.windows
 
 
+# The windows' parts to the cells under one tap: from the first in reach of [0, n) on, `start` being window 0's cell.
+cdef void scatter(double *sum, double *lost, Py_ssize_t n, const double *part, Py_ssize_t m, Py_ssize_t start,
+                  Py_ssize_t stride, bint exact) noexcept nogil:
+    cdef Py_ssize_t k = 0 if start >= 0 else (stride - 1 - start) // stride
+    cdef Py_ssize_t stop = min(m, 0 if start >= n else (n - start + stride - 1) // stride)
+    if exact:
+        for k in range(k, stop): add(sum + start + k * stride, lost + start + k * stride, part[k])
+    else:
+        for k in range(k, stop): sum[start + k * stride] += part[k]
+
+
+cdef void keep_won(double *part, const double *line, const int32_t *won, int32_t tap, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(m): part[k] = line[k] if won[k] == tap else 0
+
+
 # Each cell takes its part from every window over it: for an average g / divisor, for a maximum (winner given) g from
 # the windows it has won.
 cdef void spread(const Planes *p, const char *g, const int32_t *winner, Py_ssize_t pitch, char *dx) noexcept nogil:
     cdef const Axis *lane = &p.axis[p.rows]
-    cdef Py_ssize_t i = 0, n, row, rows = count_rows(p, False), t, j, k, o, m, stop, tap, start, first, last, offset
+    cdef Py_ssize_t i = 0, n, row, rows = count_rows(p, False), t, j, k, o, m, stop, tap, start, first, offset
     cdef Py_ssize_t s = lane.stride, d = lane.dilation, shared = -1
     cdef bint exact = p.kind == c'd'
     cdef const double *line
-    cdef const int32_t *won
     cdef double cells
     cdef Walk w
     cdef double sum[ROOM]
@@ -374,15 +438,8 @@ cdef void spread(const Planes *p, const char *g, const int32_t *winner, Py_ssize
                         for k in range(m): part[k] = line[k] / (cells * share[k])
                     for j in range(lane.window - 1, -1, -1):      # windows in ascending order, as the rows take them
                         if winner:
-                            won = winner + w.number * pitch + o
-                            for k in range(m): part[k] = line[k] if won[k] == tap * lane.window + j else 0
-                        start = o * s - lane.before + j * d - i
-                        k = 0 if start >= 0 else (s - 1 - start) // s
-                        last = min(m, 0 if start >= n else (n - start + s - 1) // s)
-                        if exact:
-                            for k in range(k, last): add(sum + start + k * s, lost + start + k * s, part[k])
-                        else:
-                            for k in range(k, last): sum[start + k * s] += part[k]
+                            keep_won(part, line, winner + w.number * pitch + o, tap * lane.window + j, m)
+                        scatter(sum, lost, n, part, m, o * s - lane.before + j * d - i, s, exact)
                 o += m
             if exact:
                 for k in range(n): sum[k] = whole(sum[k], lost[k])

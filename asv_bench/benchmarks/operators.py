@@ -64,4 +64,4 @@ class Accuracy(Bench):
 
     def track_max_ulp(self, name, lane):
         exact = oracles.ORACLES[name](*(a.astype(oracles.WIDE) for a in self.arrays), **self.options)
-        return float(np.max(oracles.ulps(self.call(lane), exact)))
+        return round(float(np.max(oracles.ulps(self.call(lane), exact))), 4)

@@ -25,7 +25,7 @@ def mapped(f: Callable, arrays):
 
 @dataclass
 class Call:
-    """One call of an operator, and what the reference says of it: measured when first read, and kept."""
+    """One call of an operator, and what the reference and known mistakes say of it: worked out once, and kept."""
 
     operator: Operator
     label: str
@@ -34,6 +34,7 @@ class Call:
     options: dict
     layout: Callable = field(default=np.array, repr=False)
     strict_only: bool = False
+    guesses: dict = field(default_factory=dict, repr=False)
 
     def handed(self) -> list:
         """Return fresh copies for a candidate to read, in the layout this call is about."""
@@ -73,7 +74,8 @@ def of_case(operator: Operator, case: Case, seed: int, dtype: str, variant: str 
         rng = np.random.default_rng([seed, zlib.crc32(label.encode())])
         fresh = case.arrays(int(rng.integers(2**31)), "float64")
         arrays = [recipe(fresh[0], np.finfo(dtype)), *fresh[1:]]
-    rounded = mapped(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, arrays)
+    with measure.quiet():  # what is too large for the type is drawn as an infinity
+        rounded = mapped(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, arrays)
     return Call(operator, label, dtype, rounded, case.options)
 
 

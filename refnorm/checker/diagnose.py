@@ -121,19 +121,21 @@ def twin_answer(twin, call: Call) -> np.ndarray:
 
 
 def _match(name: str, answer, wrong: list[Trial], right: list[Trial], grade: str) -> Match:
-    gaps = [gap(t, guessed(answer, t.call)) for t in wrong]
+    gaps = [gap(t, guessed(name, answer, t.call)) for t in wrong]
     explained = [g for g in gaps if g <= EXPLAINED]
     # where the candidate is right within its grade, a hypothesis need only be right too
-    kept = sum(not failing(Trial(t.call, guessed(answer, t.call)), grade) for t in right)
+    kept = sum(not failing(Trial(t.call, guessed(name, answer, t.call)), grade) for t in right)
     return Match(name, len(explained), len(wrong), kept, len(right), sum(explained))
 
 
-def guessed(answer: Callable[[Call], np.ndarray], call: Call) -> np.ndarray:
+def guessed(name: str, answer: Callable[[Call], np.ndarray], call: Call) -> np.ndarray:
     """Return what a hypothesis answers; nothing, of no shape, where it cannot."""
-    try:
-        return answer(call)
-    except Exception:  # a twin that cannot answer explains nothing
-        return np.empty((0,) * (call.wanted.ndim + 1), call.dtype)
+    if name not in call.guesses:
+        try:
+            call.guesses[name] = answer(call)
+        except Exception:  # a twin that cannot answer explains nothing
+            call.guesses[name] = np.empty((0,) * (call.wanted.ndim + 1), call.dtype)
+    return call.guesses[name]
 
 
 def gap(trial: Trial, guess: np.ndarray) -> float:
@@ -171,7 +173,8 @@ def _alike(operator: Operator, wrong: list[Trial], right: list[Trial], grade: st
     wrong, right = ([t for t in trials if t.call.dtype == "float32"] for trials in (wrong, right))
     for mistake in operator.mistakes:
         if wrong and mistake.kind in ROUNDING:
-            twin = functools.partial(guessed, functools.partial(twin_answer, mistake.function))
+            answer = functools.partial(twin_answer, mistake.function)
+            twin = functools.partial(guessed, mistake.name, answer)
             guesses = [Trial(t.call, twin(t.call)) for t in wrong]
             fails = sum(failing(guess, grade) and _as_much(t, guess) for t, guess in zip(wrong, guesses, strict=True))
             passes = sum(not failing(Trial(t.call, twin(t.call)), grade) for t in right)
