@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import sys
 import traceback
@@ -27,14 +28,7 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser; every command's function is read from `run`."""
     about = "Judge implementations of normalization, pooling and projection operators."
     top = argparse.ArgumentParser("refnorm", description=about, epilog=EPILOG)
-    commands = top.add_subparsers(required=True, metavar="command")
-
-    def command(run, name, *arguments):
-        sub = commands.add_parser(name, help=run.__doc__.rstrip("."), description=run.__doc__, epilog=EPILOG)
-        sub.set_defaults(run=run)
-        for flags, more in arguments:
-            sub.add_argument(*flags, **more)
-
+    command = functools.partial(_command, top.add_subparsers(required=True, metavar="command"))
     operator = (["operator"], {"help": "its name, as `refnorm list` shows it"})
     as_json = (["--json"], {"nargs": "?", "const": "-", "metavar": "FILE", "help": "write JSON to FILE, - for stdout"})
     seed = (["--seed"], {"type": int, "help": "what inputs are drawn from; fresh when left out"})
@@ -52,6 +46,13 @@ def parser() -> argparse.ArgumentParser:
     command(selftest, "selftest", (["operator"], {"nargs": "*", "help": "all when left out"}), as_json, seed)
     command(demo, "demo")
     return top
+
+
+def _command(commands, run, name: str, *arguments) -> None:
+    sub = commands.add_parser(name, help=run.__doc__.rstrip("."), description=run.__doc__, epilog=EPILOG)
+    sub.set_defaults(run=run)
+    for flags, more in arguments:
+        sub.add_argument(*flags, **more)
 
 
 # ---- commands ----

@@ -13,7 +13,7 @@ from ._modes import MODES
 from ._threads import share
 from ._xp import dtype_name, plain
 
-__all__ = ["LEVELS", "cpu_level", "load", "row_blocks", "run", "takes"]
+__all__ = ["LEVELS", "cpu_level", "load", "row_blocks", "run", "scratch", "takes"]
 
 LEVELS = ("v4", "v3", "v2", "portable")  # x86-64 with AVX-512, AVX2, SSE4.2; any CPU. Best first.
 _ALIGNED_BYTES = 1 << 20  # from here on an output starts on a cache line, which streaming stores need
@@ -71,7 +71,7 @@ def takes(kernels, *arrays) -> bool:
     """Return whether the kernel lane takes this call; under ``lane("kernel")`` raise where it does not."""
     if MODES.lane == "formula":
         return False
-    if kernels is not None and plain(*arrays):
+    if kernels is not None and type(arrays[0]) is np.ndarray and plain(*arrays):
         return True
     reason = _reason_against(kernels, [x for x in arrays if x is not None])
     if reason is None:
@@ -85,11 +85,12 @@ def _reason_against(kernels, arrays) -> str | None:
     if kernels is None:
         return "none is compiled here"
     for x in arrays:
+        torch = sys.modules.get("torch")
         library = type(x).__module__.partition(".")[0]
         if type(x) is np.ndarray or type(x) is np.memmap:
             reason = _against_numpy(x)
-        elif library == "torch":
-            reason = _against_torch(x)
+        elif torch is not None and isinstance(x, torch.Tensor):
+            reason = _against_torch(x, torch)
         elif library == "jaxlib":
             reason = _against_jax(x)
         else:
@@ -107,9 +108,8 @@ def _against_numpy(x) -> str | None:
     return None
 
 
-def _against_torch(x) -> str | None:
+def _against_torch(x, torch) -> str | None:
     """Anything but plain memory that nothing watches takes the formula: autograd, tracing, modes, subclasses."""
-    torch = sys.modules["torch"]
     if torch.compiler.is_compiling():
         return "torch is compiling"
     if type(x) is not torch.Tensor and type(x) is not torch.nn.Parameter:
@@ -171,6 +171,11 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     if memory is not x:
         y = _wrap(y, x) if out is None else out
     return y if parts is None else (y, _wrap_float64(partial.sum(axis=0), x))
+
+
+def scratch(shape, dtype):
+    """Return memory that a kernel may use as it likes: kernels themselves never allocate."""
+    return np.empty(shape, dtype=dtype)
 
 
 def row_blocks(rows) -> tuple[int, int]:

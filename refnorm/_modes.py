@@ -18,10 +18,16 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+DEFAULT_LANE = _one_of("REFNORM_LANE", os.environ.get("REFNORM_LANE", "auto"), LANES)
+DEFAULT_COMPUTE = _one_of("REFNORM_COMPUTE", os.environ.get("REFNORM_COMPUTE", "wide"), COMPUTES)
+
+
 class _Modes(threading.local):
     # A thread-local and no context variable: torch.compile(fullgraph=True) traces the one and not the other.
-    lane = _one_of("REFNORM_LANE", os.environ.get("REFNORM_LANE", "auto"), LANES)
-    compute = _one_of("REFNORM_COMPUTE", os.environ.get("REFNORM_COMPUTE", "wide"), COMPUTES)
+    # Set in __init__ and no class attributes: only on an instance's own attributes does dynamo put a guard.
+    def __init__(self):
+        self.lane = DEFAULT_LANE
+        self.compute = DEFAULT_COMPUTE
 
 
 MODES = _Modes()

@@ -51,6 +51,8 @@ _FLOAT64_DEVICES = ("cpu", "cuda")
 
 def dtype_name(x) -> str:
     """Return the bare name of an array's dtype: ``"float32"`` for every library."""
+    if isinstance(x, np.ndarray):
+        return x.dtype.name  # str() would show the byte order
     return str(x.dtype).rpartition(".")[2]
 
 
@@ -69,7 +71,7 @@ def prepare(*arrays, need=1):
     """
     if arrays[0] is None or arrays[need - 1] is None:
         raise TypeError(f"{_who(arrays, None)} must be an array, got None")
-    if plain(*arrays):
+    if type(arrays[0]) is np.ndarray and plain(*arrays):  # torch.compile traces the first question only
         return (np, *arrays)
     return _prepare_any(arrays)
 

@@ -406,7 +406,7 @@ cdef void keep_won(double *part, const double *line, const int32_t *won, int32_t
 cdef void spread(const Planes *p, const char *g, const int32_t *winner, Py_ssize_t pitch, char *dx) noexcept nogil:
     cdef const Axis *lane = &p.axis[p.rows]
     cdef Py_ssize_t i = 0, n, row, rows = count_rows(p, False), t, j, k, o, m, stop, tap, start, first, offset
-    cdef Py_ssize_t s = lane.stride, d = lane.dilation, shared = -1
+    cdef Py_ssize_t s = lane.stride, d = lane.dilation, shared      # the first window whose divisors share holds
     cdef bint exact = p.kind == c'd'
     cdef const double *line
     cdef double cells
@@ -418,6 +418,7 @@ cdef void spread(const Planes *p, const char *g, const int32_t *winner, Py_ssize
     cdef double room[ROOM]
     while i < lane.size:
         n = min(ROOM, lane.size - i)
+        shared = -1
         start = i + lane.before - (lane.window - 1) * d
         first = 0 if start <= 0 else (start + s - 1) // s
         stop = min(lane.windows, (i + n - 1 + lane.before) // s + 1)

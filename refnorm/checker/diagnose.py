@@ -103,7 +103,13 @@ def _said(options: dict) -> str:
 
 
 def _with(options: dict):
-    return lambda call: reference(call.operator, call.arrays, options | call.options).astype(call.dtype)
+    def answer(call: Call) -> np.ndarray:
+        given = options | call.options
+        if given.get("axis", -1) is None:  # how NumPy and SciPy say all axes together
+            given["axis"] = tuple(range(call.arrays[0].ndim))
+        return reference(call.operator, call.arrays, given).astype(call.dtype)
+
+    return answer
 
 
 def _defaults(function) -> dict:

@@ -19,10 +19,10 @@ def show(report: Report, console: Console | None = None) -> None:
     console.print(f"[bold]{escape(report.candidate)}[/] as [bold]{report.operator}[/], seed {report.seed}")
     console.print(_table(report))
     for line in (line for layer in report.layers for line in _findings(layer)):
-        console.print(line, highlight=False)
-    console.print(_verdict(report))
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(_verdict(report), soft_wrap=True)
     if report.worst is not None:
-        console.print(_worst(report.worst), highlight=False)
+        console.print(_worst(report.worst), highlight=False, soft_wrap=True)
         console.print("\nTo see it again:\n", highlight=False)
         # as plain lines: a panel's border would be copied along
         console.print(snippet(report), markup=False, highlight=False, soft_wrap=True)
@@ -107,7 +107,9 @@ def show_selftest(result, console: Console | None = None) -> None:
     console.print(table)
     for line in result.lines:
         if not line.ok:
-            console.print(f"[red]{line.sort} '{escape(line.name)}' of {line.operator}: {escape(line.said)}[/]")
+            console.print(
+                f"[red]{line.sort} '{escape(line.name)}' of {line.operator}: {escape(line.said)}[/]", soft_wrap=True
+            )
     for sort in ("mistake", "null"):
         lines = [line for line in result.lines if line.sort == sort]
         console.print(f"{sort}s refused: {sum(line.ok for line in lines)} of {len(lines)}")

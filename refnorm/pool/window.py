@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._cases import case, normal
 from .._core.windows import divisors, per_axis, slide, spread, spread_to_first, window_sum, windows
-from .._lanes import load, run, takes
+from .._lanes import load, run, scratch, takes
 from .._registry import gradient, law, operator
 from .._xp import check_out, give_back, prepare, require_shape, roomy, widen
 
@@ -291,7 +291,8 @@ def max_pool_vjp(cotangent, x, /, *, window, stride=None, padding=0, dilation=1,
     axes = windows(x.shape, window, stride, padding, dilation, ceil_mode)
     require_shape("cotangent", cotangent, pooled_shape(x, axes))
     if takes(kernels, cotangent, x):
-        dx = run(kernels.max_pool_vjp, cotangent, x, *options(axes), shape=x.shape, units=planes(x))
+        winners = scratch(cotangent.shape, "int32")
+        dx = run(kernels.max_pool_vjp, cotangent, x, *options(axes), winners, shape=x.shape, units=planes(x))
     else:
         wide, g = widen(xp, x, cotangent)
         y = slide(xp, wide, axes, -float("inf"), xp.maximum)

@@ -1,0 +1,130 @@
+"""The benchmarks: every operator is measured, without a list that could forget one."""
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refnorm import OPERATORS
+from refnorm._cases import Case
+from refnorm._lanes import cpu_level
+
+BENCH = Path(__file__).parents[1] / "asv_bench"
+pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="not a source tree")
+
+
+@pytest.fixture
+def operators(monkeypatch):
+    monkeypatch.syspath_prepend(BENCH)
+    return importlib.import_module("benchmarks.operators")
+
+
+def classes(module):
+    return [module.Forward, module.Gradient, module.Accuracy]
+
+
+def test_every_operator_is_measured(operators):
+    for one in classes(operators):
+        names, lanes = one.params
+        assert list(names) == list(OPERATORS)
+        assert list(lanes) == ["formula", "kernel"]
+
+
+def test_every_kind_of_measure_is_there(operators):
+    found = {name.partition("_")[0] for one in classes(operators) for name in dir(one) if re.match("[a-z]+_", name)}
+    assert {"time", "peakmem", "track"} <= found
+
+
+def test_an_operator_without_a_bench_case_fails_the_import(operators):
+    package = importlib.import_module("benchmarks")
+    with pytest.raises(ImportError, match="no bench case: softmax"):
+        package.require_bench_cases({**OPERATORS, "softmax": replace(OPERATORS["softmax"], bench=None)})
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+@pytest.mark.parametrize("name", list(OPERATORS))
+def test_accuracy_runs(operators, monkeypatch, name, lane):
+    """One tiny run: bench cases cut to a few rows."""
+    if lane == "kernel" and cpu_level() is None:
+        pytest.skip("no kernels are compiled here")
+    monkeypatch.setattr(operators, "ELEMENTS", 1 << 12)
+    accuracy = operators.Accuracy()
+    shortened(monkeypatch, operators)
+    accuracy.setup(name, lane)
+    assert 0 <= accuracy.track_max_ulp(name, lane) <= 1.5
+
+
+@pytest.mark.parametrize("name", list(OPERATORS))
+def test_forward_and_gradient_run(operators, monkeypatch, name):
+    shortened(monkeypatch, operators)
+    for one in (operators.Forward(), operators.Gradient()):
+        one.setup(name, "formula")
+        for measure in dir(one):
+            if re.match("(time|peakmem)_", measure):
+                getattr(one, measure)(name, "formula")
+
+
+def shortened(monkeypatch, operators):
+    """Let bench cases draw two rows or images in place of thousands."""
+    drawn = Case.arrays
+
+    def few(case, seed=0, dtype="float32"):
+        first, *parameters = case.draws
+        first = replace(first, shape=(2, *first.shape[1:]))
+        return drawn(replace(case, draws=(first, *parameters)), seed, dtype)
+
+    monkeypatch.setattr(Case, "arrays", few)
+
+
+# ---- peers ----
+
+
+@pytest.fixture
+def rivals(monkeypatch):
+    monkeypatch.syspath_prepend(BENCH)
+    return importlib.import_module("rivals")
+
+
+def test_a_rival_that_computes_something_else_is_not_timed(rivals):
+    y = np.ones((2, 3), np.float32)
+    rivals.require_agreement("same", y, y)
+    for wrong in (2 * y, y * np.nan, y[:1]):
+        with pytest.raises(AssertionError, match="does not compute"):
+            rivals.require_agreement("wrong", wrong, y)
+
+
+def test_medians_tell_slow_from_quick(rivals):
+    a = np.ones(1000)
+    median, turns = rivals.medians({"quick": lambda: a.sum(), "slow": lambda: [a.sum() for _ in range(50)]}, 0.0)
+    assert turns >= rivals.LEAST_TURNS
+    assert median["slow"] > 5 * median["quick"]
+
+
+@pytest.mark.skipif(cpu_level() is None, reason="no kernels are compiled here")
+def test_peers_give_ratios():
+    pytest.importorskip("torch")
+    command = [
+        sys.executable,
+        BENCH / "peers.py",
+        "1x768",
+        "--family",
+        "torch",
+        "--threads",
+        "1",
+        "--seconds",
+        "0",
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), timeout=60, check=True)
+    told = json.loads(done.stdout)
+    assert told["schema"] == "refnorm.peers/1"
+    assert told["records"]
+    for record in told["records"]:
+        assert record["ratio"] == pytest.approx(record["theirs_us"] / record["ours_us"], rel=0.01)
