@@ -3,7 +3,9 @@
 Each family runs in a process of its own; in it our call and theirs take turns, and medians are compared. Forward calls
 write to memory that is there already, where the rival can; every process reuses freed heap (MALLOC_MMAP_MAX_=0,
 MALLOC_TRIM_THRESHOLD_=16 GiB: "nofault"), or three quarters of a large torch call would be page faults. A ratio above 1
-says how many times faster ours is. float32, formulas checked to agree before they are timed.
+says how many times faster ours is. float32, formulas checked to agree before they are timed. On a busy machine the
+wall clock counts who else had the core, and a long call more often than a short one: `--threads 1 --clock cpu` counts
+what the process was charged.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rivals import CASES, FAMILIES, medians, ours, require_agreement
+from rivals import CASES, CLOCKS, FAMILIES, medians, ours, require_agreement
 
 from refnorm._lanes import cpu_level
 from refnorm._threads import thread_count
@@ -30,11 +32,14 @@ NOFAULT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(16 << 30)}
 def main(argv=None) -> int:
     arguments = parser().parse_args(argv)
     chosen = [c for c in CASES if not arguments.case or any(word in c.label for word in arguments.case)]
+    if arguments.clock == "cpu" and arguments.threads != 1:
+        print("--clock cpu adds threads up: it goes with --threads 1", file=sys.stderr)
+        return 2
     if not chosen:
         print(f"no such case; there are {', '.join(c.label for c in CASES)}", file=sys.stderr)
         return 2
     if arguments.inside:
-        for record in inside(arguments.inside, chosen, arguments.threads, arguments.seconds):
+        for record in inside(arguments.inside, chosen, arguments):
             print(json.dumps(record), flush=True)
         return 0
     records, absent = [], []
@@ -46,7 +51,7 @@ def main(argv=None) -> int:
     if arguments.json:
         print(json.dumps({"schema": "refnorm.peers/1", "absent": absent, "records": records}, indent=2))
     else:
-        show(records, absent, arguments.threads)
+        show(records, absent, arguments)
     return 0 if records else 1
 
 
@@ -57,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--threads", type=int, default=thread_count(), help="of both sides (default %(default)s)")
     words.add_argument("--family", action="append", choices=FAMILIES, help="only these rivals (may be repeated)")
     words.add_argument("--seconds", type=float, default=2.0, help="for each case and family (default %(default)s)")
+    words.add_argument("--clock", choices=CLOCKS, default="wall", help="(default %(default)s)")
     words.add_argument("--json", action="store_true", help="records in place of the table")
     words.add_argument("--inside", choices=FAMILIES, help=argparse.SUPPRESS)
     return words
@@ -69,7 +75,7 @@ def needs(family: str) -> tuple[str, ...]:
 def in_its_own_process(family: str, arguments) -> list[dict]:
     """Run this file again for one family; tell progress on stderr."""
     command = [sys.executable, __file__, "--inside", family, "--threads", str(arguments.threads)]
-    command += ["--seconds", str(arguments.seconds), *arguments.case]
+    command += ["--seconds", str(arguments.seconds), "--clock", arguments.clock, *arguments.case]
     lane = {"REFNORM_LANE": "kernel", "REFNORM_NUM_THREADS": str(arguments.threads)}  # nothing falls back unseen
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **NOFAULT, **lane})
     records = []
@@ -81,10 +87,10 @@ def in_its_own_process(family: str, arguments) -> list[dict]:
     return records
 
 
-def inside(family: str, chosen, threads: int, seconds: float):
+def inside(family: str, chosen, arguments):
     """Yield one record for each call that the family has."""
     rival = importlib.import_module(f"rivals.with_{family}")
-    rival.use_threads(threads)
+    rival.use_threads(arguments.threads)
     for case in chosen:
         arrays = case.arrays()
         us = ours(case, arrays)
@@ -92,20 +98,21 @@ def inside(family: str, chosen, threads: int, seconds: float):
         for name, call in calls.items():
             require_agreement(f"{family} {case.label} {name}", call(), us())
         if calls:
-            yield from compared(case, family, {"ours": us, **calls}, threads, seconds)
+            yield from compared(case, family, {"ours": us, **calls}, arguments)
 
 
-def compared(case, family, calls, threads, seconds):
-    median, turns = medians(calls, seconds)
+def compared(case, family, calls, arguments):
+    median, turns = medians(calls, arguments.seconds, CLOCKS[arguments.clock])
     for name in median.keys() - {"ours"}:
         yield {
-            "case": case.label, "family": family, "call": name, "threads": threads, "turns": turns,
+            "case": case.label, "family": family, "call": name, "turns": turns,
+            "threads": arguments.threads, "clock": arguments.clock,
             "ours_us": round(1e6 * median["ours"], 2), "theirs_us": round(1e6 * median[name], 2),
             "ratio": round(median[name] / median["ours"], 3),
         }  # fmt: skip
 
 
-def show(records, absent, threads) -> None:
+def show(records, absent, arguments) -> None:
     table = Table("case", "rival", "ours, µs", "theirs, µs", "ours is x times as fast", box=None, pad_edge=False)
     order = [case.label for case in CASES]
     before = None
@@ -117,7 +124,8 @@ def show(records, absent, threads) -> None:
         column.justify = "right"
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
-    console.print(f"float32, threads: {threads}, kernels: {cpu_level()}; medians, taking turns in one process a family")
+    how = f"threads: {arguments.threads}, kernels: {cpu_level()}, {arguments.clock} clock"
+    console.print(f"float32, {how}; medians, calls taking turns, one process a family")
     if absent:
         console.print(f"not installed: {', '.join(absent)}")
 

@@ -35,7 +35,7 @@ def share(kernel, units: int, args: tuple, nbytes: int) -> None:
         return
     n = min(thread_count(), units)
     ends = [units * i // n for i in range(n + 1)]
-    futures = [_submit(kernel, lo, hi, *args) for lo, hi in itertools.pairwise(ends)]
+    futures = [_submit(kernel, lo, hi, *args) for lo, hi in itertools.pairwise(ends[1:])]
     kernel(0, ends[1], *args)
     for future in futures:
         future.result()

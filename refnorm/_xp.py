@@ -46,6 +46,7 @@ except ImportError:  # nothing was compiled
             for x in given
         )
 
+
 _FLOAT64_DEVICES = ("cpu", "cuda")
 
 

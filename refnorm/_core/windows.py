@@ -128,7 +128,7 @@ def taps(xp, x, axis, w: Window, fill):
     for j in range(w.length):
         start = j * w.dilation
         along = slice(start, start + (w.outputs - 1) * w.stride + 1, w.stride)
-        yield x[(slice(None),) * axis + (along,)]
+        yield x[(slice(None),) * axis + (along, ...)]
 
 
 def slide(xp, x, axes: list[Window], fill, combine):
@@ -188,7 +188,7 @@ def scatter(xp, y, axis, w: Window, tap: int):
         y = xp.reshape(y, y.shape[:axis] + (w.outputs * w.stride,) + y.shape[axis + 2 :])
     start = tap * w.dilation - w.before  # where output 0 lands
     low, high = max(0, -start), min(y.shape[axis], w.size - start)
-    y = y[(slice(None),) * axis + (slice(low, max(low, high)),)]
+    y = y[(slice(None),) * axis + (slice(low, max(low, high)), ...)]
     return _padded(xp, y, axis, Window(y.shape[axis], 1, 1, 1, min(max(0, start), w.size), 0, w.size), 0.0)
 
 
