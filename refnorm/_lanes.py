@@ -10,13 +10,13 @@ from math import prod
 import numpy as np
 
 from ._modes import MODES
-from ._threads import share
-from ._xp import dtype_name, plain
+from ._threads import SPLIT_BYTES, share
+from ._xp import dtype_name, ndarray, plain
 
 __all__ = ["LEVELS", "cpu_level", "load", "row_blocks", "run", "scratch", "takes"]
 
 LEVELS = ("v4", "v3", "v2", "portable")  # x86-64 with AVX-512, AVX2, SSE4.2; any CPU. Best first.
-_ALIGNED_BYTES = 1 << 20  # from here on an output starts on a cache line, which streaming stores need
+empty_like = np.empty_like
 
 
 # ---- which level ----
@@ -71,7 +71,7 @@ def takes(kernels, *arrays) -> bool:
     """Return whether the kernel lane takes this call; under ``lane("kernel")`` raise where it does not."""
     if MODES.lane == "formula":
         return False
-    if kernels is not None and type(arrays[0]) is np.ndarray and plain(*arrays):
+    if kernels is not None and type(arrays[0]) is ndarray and plain(*arrays):
         return True
     reason = _reason_against(kernels, [x for x in arrays if x is not None])
     if reason is None:
@@ -152,25 +152,24 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     the rows of `x` where it is not said. With `parts`, a shape, the kernel also fills a float64 array whose
     sum over its first axis is returned too: ``(y, total)``.
     """
-    if plain(x):
-        memory, y = x, out
-    else:
-        memory, y = _memory(x), _memory(out)
-        args = tuple(_memory(a) if hasattr(a, "shape") else a for a in args)
+    small = x.nbytes < SPLIT_BYTES
+    if small and parts is None and shape is None and plain(x):  # most calls of all: nothing but the kernel
+        y = empty_like(x) if out is None else out
+        kernel(0, x.size // x.shape[-1], x, *args, y)
+        return y
+    memory, y = _memory(x), _memory(out)
+    args = tuple(_memory(a) if hasattr(a, "shape") else a for a in args)
     if y is None:
-        y = _empty(memory, shape)
-    if parts is not None:
-        partial = np.zeros(parts)
-        args = (*args, y, partial)
-    else:
-        args = (*args, y)
+        y = _empty(memory, memory.shape if shape is None else shape)
     if units is None:
-        units = memory.size // memory.shape[-1] if memory.size else 0
-    if units:
-        share(kernel, units, (memory, *args), memory.nbytes + y.nbytes)
-    if memory is not x:
-        y = _wrap(y, x) if out is None else out
-    return y if parts is None else (y, _wrap_float64(partial.sum(axis=0), x))
+        units = prod(memory.shape[:-1])
+    outs = (y,) if parts is None else (y, np.zeros(parts))
+    if small:
+        kernel(0, units, memory, *args, *outs)
+    else:
+        share(kernel, units, memory, *args, *outs)
+    y = _wrap(y, x) if out is None else out
+    return y if parts is None else (y, _wrap_float64(outs[1].sum(axis=0), x))
 
 
 def scratch(shape, dtype):
@@ -186,18 +185,12 @@ def row_blocks(rows) -> tuple[int, int]:
 
 
 def _empty(x, shape):
-    """Return new memory laid out like `x`; on a cache line where it is large."""
-    if x.nbytes < _ALIGNED_BYTES:
-        return np.empty_like(x, shape=shape)
-    like = np.empty_like(x, shape=shape)
-    off = -like.ctypes.data % 64
-    if not off:
-        return like
-    del like
-    block = np.empty(x.dtype.itemsize * prod(x.shape if shape is None else shape) + 64, dtype=np.uint8)
+    """Return new memory laid out like `x`; on a cache line where it is large, as streaming stores need it."""
+    if x.nbytes < SPLIT_BYTES:
+        return empty_like(x, shape=shape)
+    block = np.empty(x.dtype.itemsize * prod(shape) + 64, dtype=np.uint8)
     start = -block.ctypes.data % 64
-    flat = block[start : block.size - 64 + start].view(x.dtype)
-    return _in_order(flat, x, x.shape if shape is None else shape)
+    return _in_order(block[start : block.size - 64 + start].view(x.dtype), x, shape)
 
 
 def _in_order(flat, x, shape):
@@ -227,7 +220,7 @@ def _memory(x):
 def _wrap(y, like):
     """Return kernel output `y` as an array of the library and dtype of `like`."""
     if isinstance(like, np.ndarray):
-        return y.view(like.dtype)
+        return y if y.dtype is like.dtype else y.view(like.dtype)
     if type(like).__module__.startswith("torch"):
         tensor = sys.modules["torch"].from_numpy(y)
         return tensor.view(like.dtype) if tensor.dtype is not like.dtype else tensor

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["share", "thread_count"]
 
-SPLIT_BYTES = 4 << 20  # handing out work costs 50-70 us: below this one thread is faster (docs/performance.md)
+SPLIT_BYTES = 2 << 20  # handing out work costs 50-70 us: for smaller inputs one thread is faster
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
@@ -28,12 +28,12 @@ def thread_count() -> int:
     return os.cpu_count() or 1
 
 
-def share(kernel, units: int, args: tuple, nbytes: int) -> None:
+def share(kernel, units: int, *args) -> None:
     """Call ``kernel(lo, hi, *args)`` until all units are done, in equal shares; the caller does the first."""
-    if nbytes < SPLIT_BYTES or units < 2 or getattr(_inside, "worker", False) or thread_count() < 2:
+    n = 1 if getattr(_inside, "worker", False) else min(thread_count(), units)
+    if n < 2:
         kernel(0, units, *args)
         return
-    n = min(thread_count(), units)
     ends = [units * i // n for i in range(n + 1)]
     futures = [_submit(kernel, lo, hi, *args) for lo, hi in itertools.pairwise(ends[1:])]
     kernel(0, ends[1], *args)

@@ -16,21 +16,22 @@ __all__ = [
     "check_out",
     "device",
     "dtype_name",
-    "flat",
     "give_back",
-    "last",
     "like_weight",
     "plain",
     "prepare",
     "require_along",
-    "require_eps",
     "require_same_shape",
     "require_shape",
     "roomy",
     "shape_along",
+    "to_rows",
     "widen",
 ]
 
+ndarray = np.ndarray  # by one name instead of two: these questions are asked on every small call
+may_share_memory = np.may_share_memory
+INFINITY = float("inf")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 _NUMPY_FLOATS = {np.dtype(name) for name in ("float16", "float32", "float64")}
 
@@ -70,14 +71,14 @@ def prepare(*arrays, need=1):
 
     The first `need` arrays must be there; None passes for the others.
     """
-    if arrays[0] is None or arrays[need - 1] is None:
+    if type(arrays[0]) is ndarray and arrays[need - 1] is not None and plain(*arrays):
+        return (np, *arrays)  # the short way; torch.compile traces its first question only
+    return _prepare_any(arrays, need)
+
+
+def _prepare_any(arrays, need):
+    if any(x is None for x in arrays[:need]):
         raise TypeError(f"{_who(arrays, None)} must be an array, got None")
-    if type(arrays[0]) is np.ndarray and plain(*arrays):  # torch.compile traces the first question only
-        return (np, *arrays)
-    return _prepare_any(arrays)
-
-
-def _prepare_any(arrays):
     given = [x for x in arrays if x is not None]
     xp = _namespace(given[0], arrays)
     for x in given:
@@ -185,7 +186,7 @@ def shape_along(x, axis) -> tuple:
     return tuple(x.shape[a] for a in _axes(x.ndim, axis))
 
 
-def last(xp, x, axis):
+def _last(xp, x, axis):
     """Return `x` with `axis` at the end, several axes flattened to one; `x` itself when it is there already."""
     if x is None or (axis == -1 and x.ndim):
         return x
@@ -198,9 +199,12 @@ def last(xp, x, axis):
     return x
 
 
-def flat(xp, weight):
-    """Return a parameter of several axes as one axis, in step with `last`."""
-    return weight if weight is None or weight.ndim == 1 else xp.reshape(weight, (-1,))
+def to_rows(xp, axis, x, beside, *parameters):
+    """Return `x` and an array of its shape with `axis` last, and the parameters of that axis as one axis."""
+    if axis == -1:
+        return (x, beside, *parameters)
+    flat = (p if p is None or p.ndim == 1 else xp.reshape(p, (-1,)) for p in parameters)
+    return (_last(xp, x, axis), _last(xp, beside, axis), *flat)
 
 
 def like_weight(xp, total, weight):
@@ -216,8 +220,8 @@ def _product(sizes):
 
 
 def give_back(xp, y, x, axis=-1, out=None):
-    """Return rows `y` as an array of the layout and dtype of `x`: the inverse of `last` and of `widen`."""
-    if y.dtype != x.dtype:
+    """Return rows `y` as an array of the layout and dtype of `x`: the inverse of `to_rows` and of `widen`."""
+    if y.dtype is not x.dtype:
         y = _cast(xp, y, x.dtype)
     if axis != -1:
         axes = _axes(x.ndim, axis)
@@ -250,8 +254,8 @@ def require_same_shape(name: str, x, other) -> None:
     require_shape(name, x, tuple(other.shape))
 
 
-def require_along(x, axis, weight=None, bias=None) -> None:
-    """Refuse an empty `axis`, and parameters that have not the shape of it."""
+def require_along(x, axis, weight=None, bias=None, eps=0.0) -> None:
+    """Refuse an empty `axis`, parameters that have not the shape of it, and an `eps` that is negative or no number."""
     sizes = x.shape[-1:] if axis == -1 and x.ndim else shape_along(x, axis)
     if 0 in sizes:
         raise ValueError(f"axis {axis} must not be empty, got an array of shape {tuple(x.shape)}")
@@ -259,15 +263,11 @@ def require_along(x, axis, weight=None, bias=None) -> None:
         require_shape("weight", weight, sizes)
     if bias is not None and bias.shape != sizes:
         require_shape("bias", bias, sizes)
-
-
-def require_eps(eps) -> None:
-    """Refuse an `eps` that is no real number or below zero."""
     try:
-        bad = not eps >= 0 or eps == float("inf")
+        good = 0 <= eps < INFINITY
     except TypeError:
         raise TypeError(f"eps must be a real number, got {type(eps).__name__}") from None
-    if bad:
+    if not good:
         raise ValueError(f"eps must be finite and not below zero, got {eps!r}")
 
 
@@ -279,7 +279,7 @@ def check_out(out, x, *others, shape=None) -> None:
         _check_kind(out, x)
     if out.shape != (x.shape if shape is None else shape):
         require_shape("out", out, x.shape if shape is None else shape)
-    if type(x) is np.ndarray:
+    if type(x) is ndarray:
         _check_memory(out, x, others, inplace=shape is None)
 
 
@@ -295,11 +295,10 @@ def _check_kind(out, x) -> None:
 def _check_memory(out, x, others, inplace) -> None:
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    if 0 in out.strides and out.size > 1 and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
+    if 0 in out.strides and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise ValueError("out must not repeat memory, got a broadcast array")
     for a in (x, *others):
-        if a is None or (a is out and a is x and inplace) or not np.may_share_memory(out, a):
+        if a is None or (inplace and a is x is out) or not may_share_memory(out, a):
             continue
-        same = a is x and inplace and out.__array_interface__ == x.__array_interface__
-        if not same:
+        if not (inplace and a is x and out.__array_interface__ == x.__array_interface__):
             raise ValueError(f"out overlaps an input: it must be {'x itself or ' if inplace else ''}memory of its own")

@@ -49,12 +49,9 @@ def test_work_is_really_shared(monkeypatch):
     monkeypatch.setenv("REFNORM_NUM_THREADS", "3")
     seen = []
     note = lambda lo, hi: seen.append((lo, hi, threading.current_thread().name))
-    _threads.share(note, 10, (), SPLIT_BYTES)
+    _threads.share(note, 10)
     assert sorted(s[:2] for s in seen) == [(0, 3), (3, 6), (6, 10)]  # each unit once, by one thread
     assert [name.startswith("refnorm") for lo, _, name in sorted(seen)] == [False, True, True]
-    seen.clear()
-    _threads.share(note, 10, (), SPLIT_BYTES - 1)
-    assert [s[:2] for s in seen] == [(0, 10)]
 
 
 def test_an_error_in_a_share_reaches_the_caller(monkeypatch):
@@ -67,7 +64,7 @@ def test_an_error_in_a_share_reaches_the_caller(monkeypatch):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        _threads.share(broken, 10, (), SPLIT_BYTES)
+        _threads.share(broken, 10)
 
 
 def test_many_callers_at_once(monkeypatch):

@@ -22,16 +22,20 @@ cdef inline void fetch_kind(wide *line, const char *row, Py_ssize_t step, Py_ssi
         line[j] = <wide>get(<const real *>(row + j * step))
 
 
-# Not inline, as what it calls is large. A row as a line: itself where it is one, else a copy in room. Lines of float hold rows of float alone.
-cdef const wide *fetch(int kind, const char *row, Py_ssize_t step, Py_ssize_t n, wide *room) noexcept nogil:
-    if step == sizeof(wide) and kind == (c'f' if sizeof(wide) == 4 else c'd'):
-        return <const wide *>row
+cdef const wide *fetch_copy(int kind, const char *row, Py_ssize_t step, Py_ssize_t n, wide *room) noexcept nogil:
     if kind == c'f': fetch_kind(room, row, step, n, <const float *>NULL)
     elif wide is double:
         if kind == c'd': fetch_kind(room, row, step, n, <const double *>NULL)
         elif kind == c'e': fetch_kind(room, row, step, n, <const f16 *>NULL)
         else: fetch_kind(room, row, step, n, <const bf16 *>NULL)
     return room
+
+
+# A row as a line: itself where it is one, else a copy in room. Lines of float hold rows of float alone.
+cdef inline const wide *fetch(int kind, const char *row, Py_ssize_t step, Py_ssize_t n, wide *room) noexcept nogil:
+    if step == sizeof(wide) and kind == (c'f' if sizeof(wide) == 4 else c'd'):
+        return <const wide *>row
+    return fetch_copy(kind, row, step, n, room)
 
 
 cdef inline void give_kind(const wide *line, char *row, Py_ssize_t step, Py_ssize_t n, real *_) noexcept nogil:
@@ -79,12 +83,13 @@ cdef void join(wide *best, const wide *a, const wide *b, const wide *c, Py_ssize
             j += LINE(a)
 
 
-# Three taps at a time; the last ones again where fewer are left.
-cdef void join_columns(wide *best, const wide *seen, const Piece *e, const Axis *lane) noexcept nogil:
+# Three taps at a time; the last ones again where fewer are left. The first ones find nothing in best yet.
+cdef inline void join_columns(wide *best, const wide *seen, const Piece *e, const Axis *lane, bint fresh) noexcept nogil:
     cdef Py_ssize_t t = 0, o, last = e.taps - 1, s = lane.stride
     cdef const wide *a
     cdef const wide *b
     cdef const wide *c
+    cdef wide most
     while t <= last:
         a = seen + t * lane.dilation
         b = seen + min(t + 1, last) * lane.dilation
@@ -92,15 +97,19 @@ cdef void join_columns(wide *best, const wide *seen, const Piece *e, const Axis 
         o = 0
         if s == 1:
             while o < e.windows:
-                lstore(best + o, llarger(lload(best + o), llarger(llarger(lload(a + o), lload(b + o)), lload(c + o))))
+                if fresh: lstore(best + o, llarger(llarger(lload(a + o), lload(b + o)), lload(c + o)))
+                else: lstore(best + o, llarger(lload(best + o), llarger(llarger(lload(a + o), lload(b + o)), lload(c + o))))
                 o += LINE(a)
         elif s == 2:
             while o < e.windows:
-                lstore(best + o, llarger(lload(best + o), llarger(llarger(lskip(a + 2 * o), lskip(b + 2 * o)), lskip(c + 2 * o))))
+                if fresh: lstore(best + o, llarger(llarger(lskip(a + 2 * o), lskip(b + 2 * o)), lskip(c + 2 * o)))
+                else: lstore(best + o, llarger(lload(best + o), llarger(llarger(lskip(a + 2 * o), lskip(b + 2 * o)), lskip(c + 2 * o))))
                 o += LINE(a)
         else:
             for o in range(e.windows):
-                best[o] = larger(best[o], larger(larger(a[s * o], b[s * o]), c[s * o]))
+                most = larger(larger(a[s * o], b[s * o]), c[s * o])
+                best[o] = most if fresh else larger(best[o], most)
+        fresh = False
         t += 3
 
 
@@ -124,8 +133,6 @@ cdef void max_plane(const Planes *p, const char *x, char *y, const wide *_) noex
             while j < lane.window:
                 offset = under(p, row, &w)
                 cut(lane, o, j, &e)
-                if j == 0:
-                    for t in range(e.windows): best[t] = -INFINITY
                 n = e.stop - e.first
                 cells = <wide *>((<size_t>(seen_ + e.first) + 63) & ~<size_t>63)
                 seen = cells - e.first
@@ -145,7 +152,7 @@ cdef void max_plane(const Planes *p, const char *x, char *y, const wide *_) noex
                     a = cells
                     t += 2
                     if t >= w.total: break
-                join_columns(best, seen, &e, lane)
+                join_columns(best, seen, &e, lane, j == 0)
                 j += e.taps
             give(p.kind, best, y + offset + o * lane.far, lane.far, e.windows)
         o += e.windows

@@ -9,15 +9,13 @@ from .._lanes import load, row_blocks, run, takes
 from .._registry import gradient, law, operator
 from .._xp import (
     check_out,
-    flat,
     give_back,
-    last,
     like_weight,
     prepare,
     require_along,
-    require_eps,
     require_same_shape,
     roomy,
+    to_rows,
     widen,
 )  # fmt: skip
 
@@ -94,12 +92,11 @@ def layer_norm(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5, out=None):
     array([-1.,  1., -1.,  1.])
     """
     xp, x, weight, bias = prepare(x, weight, bias)
-    require_along(x, axis, weight, bias)
-    require_eps(eps)
+    require_along(x, axis, weight, bias, eps=eps)
     check_out(out, x, weight, bias)
-    rows, w, b = last(xp, x, axis), flat(xp, weight), flat(xp, bias)
+    rows, into, w, b = to_rows(xp, axis, x, out, weight, bias)
     if takes(kernels, rows, w, b):
-        y = run(kernels.layer_norm, rows, w, b, eps, out=last(xp, out, axis))
+        y = run(kernels.layer_norm, rows, w, b, eps, out=into)
     else:
         wide, w, b = widen(xp, rows, w, b)
         spare = roomy(rows, wide)
@@ -149,9 +146,8 @@ def layer_norm_vjp(cotangent, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5
     """
     xp, cotangent, x, weight, bias = prepare(cotangent, x, weight, bias, need=2)
     require_same_shape("cotangent", cotangent, x)
-    require_along(x, axis, weight, bias)
-    require_eps(eps)
-    rows, g, w = last(xp, x, axis), last(xp, cotangent, axis), flat(xp, weight)
+    require_along(x, axis, weight, bias, eps=eps)
+    rows, g, w = to_rows(xp, axis, x, cotangent, weight)
     if takes(kernels, g, rows, w):
         block, blocks = row_blocks(rows)
         dx, (dw, db) = run(

@@ -9,15 +9,13 @@ from .._lanes import load, row_blocks, run, takes
 from .._registry import gradient, law, operator
 from .._xp import (
     check_out,
-    flat,
     give_back,
-    last,
     like_weight,
     prepare,
     require_along,
-    require_eps,
     require_same_shape,
     roomy,
+    to_rows,
     widen,
 )  # fmt: skip
 
@@ -91,12 +89,11 @@ def rms_norm(x, weight=None, /, *, axis=-1, eps=1e-6, out=None):
     array([1.2, 1.6, 0. , 0. ])
     """
     xp, x, weight = prepare(x, weight)
-    require_along(x, axis, weight)
-    require_eps(eps)
+    require_along(x, axis, weight, eps=eps)
     check_out(out, x, weight)
-    rows, w = last(xp, x, axis), flat(xp, weight)
+    rows, into, w = to_rows(xp, axis, x, out, weight)
     if takes(kernels, rows, w):
-        y = run(kernels.rms_norm, rows, w, eps, out=last(xp, out, axis))
+        y = run(kernels.rms_norm, rows, w, eps, out=into)
     else:
         wide, w = widen(xp, rows, w)
         spare = roomy(rows, wide)
@@ -144,9 +141,8 @@ def rms_norm_vjp(cotangent, x, weight=None, /, *, axis=-1, eps=1e-6):
     """
     xp, cotangent, x, weight = prepare(cotangent, x, weight, need=2)
     require_same_shape("cotangent", cotangent, x)
-    require_along(x, axis, weight)
-    require_eps(eps)
-    rows, g, w = last(xp, x, axis), last(xp, cotangent, axis), flat(xp, weight)
+    require_along(x, axis, weight, eps=eps)
+    rows, g, w = to_rows(xp, axis, x, cotangent, weight)
     if takes(kernels, g, rows, w):
         block, blocks = row_blocks(rows)
         dx, dw = run(kernels.rms_norm_vjp, g, rows, w, eps, block, parts=(blocks, rows.shape[-1]), units=blocks)

@@ -6,7 +6,7 @@ from .._cases import case, normal
 from .._core.sums import sum_pair, total, two_sum
 from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
-from .._xp import check_out, device, give_back, last, prepare, require_along, require_same_shape, roomy, widen
+from .._xp import check_out, device, give_back, prepare, require_along, require_same_shape, roomy, to_rows, widen
 
 kernels = load(__name__)
 
@@ -96,9 +96,9 @@ def softmax(x, /, *, axis=-1, out=None):
     xp, x = prepare(x)
     require_along(x, axis)
     check_out(out, x)
-    rows = last(xp, x, axis)
+    rows, into = to_rows(xp, axis, x, out)
     if takes(kernels, rows):
-        y = run(kernels.softmax, rows, out=last(xp, out, axis))
+        y = run(kernels.softmax, rows, out=into)
     else:
         (wide,) = widen(xp, rows)
         y = distribution(xp, wide, roomy=roomy(rows, wide))
@@ -141,7 +141,7 @@ def softmax_vjp(cotangent, x, /, *, axis=-1):
     xp, cotangent, x = prepare(cotangent, x, need=2)
     require_same_shape("cotangent", cotangent, x)
     require_along(x, axis)
-    rows, g = last(xp, x, axis), last(xp, cotangent, axis)
+    rows, g = to_rows(xp, axis, x, cotangent)
     if takes(kernels, g, rows):
         dx = run(kernels.softmax_vjp, g, rows)
     else:
@@ -203,9 +203,9 @@ def log_softmax(x, /, *, axis=-1, out=None):
     xp, x = prepare(x)
     require_along(x, axis)
     check_out(out, x)
-    rows = last(xp, x, axis)
+    rows, into = to_rows(xp, axis, x, out)
     if takes(kernels, rows):
-        y = run(kernels.log_softmax, rows, out=last(xp, out, axis))
+        y = run(kernels.log_softmax, rows, out=into)
     else:
         (wide,) = widen(xp, rows)
         spare = roomy(rows, wide)
@@ -253,7 +253,7 @@ def log_softmax_vjp(cotangent, x, /, *, axis=-1):
     xp, cotangent, x = prepare(cotangent, x, need=2)
     require_same_shape("cotangent", cotangent, x)
     require_along(x, axis)
-    rows, g = last(xp, x, axis), last(xp, cotangent, axis)
+    rows, g = to_rows(xp, axis, x, cotangent)
     if takes(kernels, g, rows):
         dx = run(kernels.log_softmax_vjp, g, rows)
     else:
