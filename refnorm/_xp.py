@@ -295,7 +295,7 @@ def _check_kind(out, x) -> None:
 def _check_memory(out, x, others, inplace) -> None:
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    if 0 in out.strides and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
+    if out.size and 0 in out.strides and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise ValueError("out must not repeat memory, got a broadcast array")
     for a in (x, *others):
         if a is None or (inplace and a is x is out) or not may_share_memory(out, a):
