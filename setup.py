@@ -13,7 +13,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-# The two fast levels get -O3: softmax loses 2x without. The two others get -O2, which compiles in two thirds of the time.
+# The two fast levels get -O3: softmax loses 2x without. The others get -O2, which compiles in two thirds of the time.
 FLAGS = {
     "v4": ["-march=x86-64-v4", "-O3"],
     "v3": ["-march=x86-64-v3", "-O3"],

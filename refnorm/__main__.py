@@ -130,7 +130,7 @@ def conventions(arguments) -> int:
 
 
 def demo(arguments) -> int:
-    """Show what the checker finds in well-known wrong code."""
+    """Show the main job in under a minute: both lanes, verdicts, error and time."""
     from .demo import run
 
     return run() or 0

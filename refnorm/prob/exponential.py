@@ -15,6 +15,7 @@ CASES = [
     case("one axis", normal(9)),
     case("loud", normal(3, 37, std=8.0)),
     case("offset", normal(3, 21, mean=300.0)),
+    case("far apart", normal(3, 21, std=60.0)),
     case("axis", normal(3, 5, 4, std=3.0), axis=1),
     case("first axis", normal(7, 5, std=3.0), axis=0),
     case("two axes", normal(2, 3, 5, std=3.0), axis=(1, 2)),
