@@ -26,6 +26,7 @@ cdef extern from "vec.h" nogil:
     vd vlost(vd, vd, vd)
     vd vpairs(...)
     vd vskip(const double *)
+    ctypedef float rf
     Py_ssize_t LINE(...)
     vd lload(...)
     vd lskip(...)

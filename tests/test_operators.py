@@ -8,6 +8,7 @@ import libraries
 import numpy as np
 import oracles
 import pytest
+from known_gaps import GAPS
 
 import refnorm
 from refnorm import OPERATORS
@@ -79,7 +80,10 @@ def test_libraries_are_exact(lib, name, case):
 @pytest.mark.full
 @pytest.mark.parametrize("dtype", libraries.DTYPES)
 @each(ALL)
-def test_every_library_case_and_dtype(lib, name, case, dtype):
+def test_every_library_case_and_dtype(lib, name, case, dtype, request):
+    gap = GAPS.get((name, lib.name, dtype, case.label))
+    if gap:
+        request.applymarker(pytest.mark.xfail(reason=gap, raises=AssertionError, strict=True))
     if lib.name == "strict" and dtype in ("float16", "bfloat16"):
         pytest.skip("array-api-strict has no half types")
     agrees_on(lib.name, name, case, dtype)

@@ -11,7 +11,7 @@ from arrays cimport *
 
 cdef enum:
     VECTORS = 512       # of exponentials kept on the stack; the output pass of a longer row computes its own again
-    TOGETHER = 8        # vectors that vexps takes at a time
+    TOGETHER = 4        # vectors that vexps takes at a time
     FAR = 32 << 20      # bytes of output that no cache holds: written past the caches
 
 
@@ -85,20 +85,31 @@ cdef void add_lanes(vd v, vd lost, total *t, real *_) noexcept nogil:
 
 # ---- passes over a row or a piece of it ----
 
+# A NaN may be lost here: x - m has it again.
 cdef double largest(const real *x, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
-    cdef vd a = vset(-INFINITY), b = a, c = a, d = a
-    cdef Py_ssize_t j = 0
-    if step == sizeof(real):
-        while j + 4 * VW <= n:
-            a = vmax(vload(x + j), a)
-            b = vmax(vload(x + j + VW), b)
-            c = vmax(vload(x + j + 2 * VW), c)
-            d = vmax(vload(x + j + 3 * VW), d)
-            j += 4 * VW
+    cdef vd a = vset(-INFINITY)
+    cdef float lanes[16]
+    cdef rf b, c, d, e
+    cdef Py_ssize_t i, j = 0
+    if real is float:
+        if step == sizeof(real) and n >= 4 * LINE(x):
+            b = lload(x)
+            c = b
+            d = b
+            e = b
+            while j + 4 * LINE(x) <= n:
+                b = llarger(lload(x + j), b)
+                c = llarger(lload(x + j + LINE(x)), c)
+                d = llarger(lload(x + j + 2 * LINE(x)), d)
+                e = llarger(lload(x + j + 3 * LINE(x)), e)
+                j += 4 * LINE(x)
+            for i in range(16): lanes[i] = -INFINITY
+            lstore(lanes, llarger(llarger(b, c), llarger(d, e)))
+            a = vmax(vload(lanes), vload(lanes + 8))
     while j < n:
         a = vmax(some(at(x, step, j), step, n - j, -INFINITY), a)
         j += VW
-    return vlargest(vmax(vmax(a, b), vmax(c, d)))
+    return vlargest(a)
 
 
 # e = exp(x - m), zeros up to the next whole vector, and their sum where it is wanted
@@ -114,8 +125,8 @@ cdef void exponentials(const real *x, Py_ssize_t step, Py_ssize_t n, double m, d
                 vexps(v, TOGETHER)
                 for i in range(TOGETHER):
                     vstore(e + j + i * VW, v[i])
-                a = a + ((v[0] + v[1]) + (v[2] + v[3]))
-                b = b + ((v[4] + v[5]) + (v[6] + v[7]))
+                a = a + (v[0] + v[1])
+                b = b + (v[2] + v[3])
                 j += TOGETHER * VW
     while j < n:
         w = some(at(x, step, j), step, n - j, -INFINITY)
@@ -193,8 +204,16 @@ cdef void softmax_row(const real *x, Py_ssize_t step, const real *ahead, Py_ssiz
         if n > VECTORS * VW:
             exponentials(at(x, step, j), step, k, m, e, NULL)
         i = 0
-        while i < k:
+        while y_step == sizeof(real) and i + 2 * VW <= k:
             prefetch(ahead + j + i)
+            if far:
+                vstream(y + j + i, portion(vload(e + i), s, once, y))
+                vstream(y + j + i + VW, portion(vload(e + i + VW), s, once, y))
+            else:
+                vstore(y + j + i, portion(vload(e + i), s, once, y))
+                vstore(y + j + i + VW, portion(vload(e + i + VW), s, once, y))
+            i += 2 * VW
+        while i < k:
             leave(at(y, y_step, j + i), y_step, k - i, portion(vload(e + i), s, once, y), far)
             i += VW
         j += k
