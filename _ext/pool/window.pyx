@@ -113,48 +113,67 @@ cdef inline void join_columns(wide *best, const wide *seen, const Piece *e, cons
         t += 3
 
 
-cdef void max_plane(const Planes *p, const char *x, char *y, const wide *_) noexcept nogil:
-    cdef const Axis *lane = &p.axis[p.rows]
-    cdef Py_ssize_t o = 0, row, rows = count_rows(p, True), t, j, offset, n
+# Where in `line` the span of a piece begins, such that its real cells begin a cache line; its padding is put there.
+cdef inline wide *margins(wide *line, const Piece *e) noexcept nogil:
+    cdef wide *seen = <wide *>((<size_t>(line + e.first) + 63) & ~<size_t>63) - e.first
+    cdef Py_ssize_t t
+    for t in range(e.first): seen[t] = -INFINITY
+    for t in range(e.stop, e.span): seen[t] = -INFINITY
+    return seen
+
+
+# The cells under a row of windows, the largest of each column; where the row's output begins, in bytes.
+cdef inline Py_ssize_t stack(const Planes *p, const char *x, Py_ssize_t row, const Piece *e, wide *cells, wide *room) noexcept nogil:
+    cdef Py_ssize_t near = p.axis[p.rows].near, n = e.stop - e.first, t = 1, offset
     cdef const wide *a
     cdef const wide *b
     cdef const wide *c
-    cdef wide *cells
-    cdef wide *seen
-    cdef Piece e
     cdef Walk w
-    cdef wide seen_[ROOM + 3 * SLACK]
+    offset = under(p, row, &w)
+    a = fetch(p.kind, x + e.offset + w.offset, near, n, room)
+    while True:
+        b = c = a
+        if t < w.total:
+            next_tap(p, &w)
+            b = c = fetch(p.kind, x + e.offset + w.offset, near, n, room + ROOM)
+        if t + 1 < w.total:
+            next_tap(p, &w)
+            c = fetch(p.kind, x + e.offset + w.offset, near, n, room + 2 * ROOM)
+        join(cells, a, b, c, n)
+        a = cells
+        t += 2
+        if t >= w.total: return offset
+
+
+# The columns of a row wait until the next row is stacked: what was stored a moment ago is slow to load.
+cdef void max_plane(const Planes *p, const char *x, char *y, const wide *_) noexcept nogil:
+    cdef const Axis *lane = &p.axis[p.rows]
+    cdef Py_ssize_t o = 0, row, rows = count_rows(p, True), j, k
+    cdef Py_ssize_t offset[2]
+    cdef wide *seen[2]
+    cdef wide *more
+    cdef Piece e, f
+    cdef wide lines[3 * (ROOM + 3 * SLACK)]
     cdef wide best_[ROOM + 2 * SLACK]
     cdef wide room[3 * ROOM]
     cdef wide *best = <wide *>((<size_t>best_ + 63) & ~<size_t>63)
     while o < lane.windows:
-        for row in range(rows):
-            j = 0
-            while j < lane.window:
-                offset = under(p, row, &w)
-                cut(lane, o, j, &e)
-                n = e.stop - e.first
-                cells = <wide *>((<size_t>(seen_ + e.first) + 63) & ~<size_t>63)
-                seen = cells - e.first
-                for t in range(e.first): seen[t] = -INFINITY
-                for t in range(e.stop, e.span): seen[t] = -INFINITY
-                a = fetch(p.kind, x + e.offset + w.offset, lane.near, n, room)
-                t = 1
-                while True:
-                    b = c = a
-                    if t < w.total:
-                        next_tap(p, &w)
-                        b = c = fetch(p.kind, x + e.offset + w.offset, lane.near, n, room + ROOM)
-                    if t + 1 < w.total:
-                        next_tap(p, &w)
-                        c = fetch(p.kind, x + e.offset + w.offset, lane.near, n, room + 2 * ROOM)
-                    join(cells, a, b, c, n)
-                    a = cells
-                    t += 2
-                    if t >= w.total: break
-                join_columns(best, seen, &e, lane, j == 0)
-                j += e.taps
-            give(p.kind, best, y + offset + o * lane.far, lane.far, e.windows)
+        cut(lane, o, 0, &e)
+        for k in range(2): seen[k] = margins(lines + k * (ROOM + 3 * SLACK), &e)
+        for row in range(rows + 1):
+            k = row % 2
+            if row < rows: offset[k] = stack(p, x, row, &e, seen[k] + e.first, room)
+            if row == 0: continue
+            k = 1 - k
+            join_columns(best, seen[k], &e, lane, True)
+            j = e.taps
+            while j < lane.window:                     # wider than a line
+                cut(lane, o, j, &f)
+                more = margins(lines + 2 * (ROOM + 3 * SLACK), &f)
+                stack(p, x, row - 1, &f, more + f.first, room)
+                join_columns(best, more, &f, lane, False)
+                j += f.taps
+            give(p.kind, best, y + offset[k] + o * lane.far, lane.far, e.windows)
         o += e.windows
 
 
