@@ -51,13 +51,14 @@ def main(level: str) -> None:
         return
     assert cpu_level() == level
     with refnorm.lane("kernel"):
-        for operator in OPERATORS.values():
+        for operator in (o for o in OPERATORS.values() if o.kernel):
             for value in (np.nan, np.inf, -np.inf):
                 check_special(operator, value)
             for case in operator.cases:
                 for dtype in DTYPES:
                     check_values(operator, case, dtype)
-                    check_gradients(operator, case, dtype)
+                    if operator.gradient:
+                        check_gradients(operator, case, dtype)
     print("right")
 
 

@@ -180,10 +180,13 @@ def test_papers_are_known(name):
 def test_kernel_is_there(name):
     operator = OPERATORS[name]
     kernels = load(operator.function.__module__)
+    if operator.kernel is None:
+        assert not hasattr(kernels, name)
+        return
     if kernels is None:
         pytest.skip("no kernels are compiled here")
     assert hasattr(kernels, operator.kernel)
-    assert hasattr(kernels, f"{operator.kernel}_vjp")
+    assert operator.gradient is None or hasattr(kernels, f"{operator.kernel}_vjp")
 
 
 @pytest.mark.parametrize("name", list(OPERATORS))
@@ -205,8 +208,8 @@ def test_every_option_has_a_case_that_moves_it(name):
 def test_card(name):
     operator = OPERATORS[name].load_card()
     kinds = {m.kind for m in operator.mistakes}
-    assert len(operator.mistakes) >= 8 if operator.kernel else operator.mistakes
-    assert len(kinds) >= 4
+    assert len(operator.mistakes) >= (8 if operator.kernel else 1)
+    assert len(kinds) >= (4 if operator.kernel else 1)
     assert len({m.name for m in operator.mistakes}) == len(operator.mistakes)
     assert operator.conventions
     options = set(inspect.signature(operator.function).parameters)

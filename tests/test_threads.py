@@ -25,7 +25,7 @@ def large(name):
     return [rng.normal(size=(2049, 1001)).astype("float32"), *rng.normal(size=(extra, 1001)).astype("float32")], {}
 
 
-@pytest.mark.parametrize("name", list(OPERATORS))
+@pytest.mark.parametrize("name", [name for name in OPERATORS if OPERATORS[name].kernel])
 def test_bitwise_the_same_for_any_number_of_threads(name, monkeypatch):
     arrays, options = large(name)
     assert arrays[0].nbytes > SPLIT_BYTES
@@ -34,7 +34,7 @@ def test_bitwise_the_same_for_any_number_of_threads(name, monkeypatch):
         monkeypatch.setenv("REFNORM_NUM_THREADS", str(n))
         with refnorm.lane("kernel"):
             y = OPERATORS[name].function(*arrays, **options)
-            g = OPERATORS[name].gradient(y, *arrays, **options)
+            g = OPERATORS[name].gradient(y, *arrays, **options) if OPERATORS[name].gradient else ()
         answers.append([y, *(g if isinstance(g, tuple) else (g,))])
     for other in answers[1:]:
         for a, b in zip(answers[0], other, strict=True):

@@ -145,5 +145,5 @@ def own_lanes(drawn: Plan) -> Iterable[Honest]:
             return operator.function(*arrays, **options)
 
     yield Honest(operator.name, "refnorm, native formula", native)
-    if "none is compiled" not in (ask(kernel, drawn.plain[0]).error or ""):
+    if operator.kernel and "none is compiled" not in (ask(kernel, drawn.plain[0]).error or ""):
         yield Honest(operator.name, "refnorm, kernel", kernel)

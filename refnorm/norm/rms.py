@@ -136,8 +136,8 @@ def rms_norm_vjp(cotangent, x, weight=None, /, *, axis=-1, eps=1e-6):
     --------
     >>> import numpy as np, refnorm
     >>> dx, _ = refnorm.norm.rms_norm_vjp(np.array([1.0, 0.0]), np.array([3.0, 4.0]), eps=0.0)
-    >>> abs(dx @ np.array([3.0, 4.0])) < 1e-15  # no part along x: the answer is free of the scale of x
-    True
+    >>> dx.round(3)  # no part along x: the answer is free of the scale of x
+    array([ 0.181, -0.136])
     """
     xp, cotangent, x, weight = prepare(cotangent, x, weight, need=2)
     require_same_shape("cotangent", cotangent, x)
