@@ -7,10 +7,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 
 from ._cases import Case
 
-__all__ = ["OPERATORS", "WINGS", "Law", "Mistake", "Operator", "conventions", "gradient", "law", "mistake", "operator"]
+__all__ = [
+    "OPERATORS", "WINGS", "Honest", "Law", "Mistake", "Operator", "conventions", "gradient", "honest", "law", "mistake",
+    "operator",
+]  # fmt: skip
 
 WINGS = ("norm", "pool", "prob")
 
@@ -33,6 +37,25 @@ class Mistake:
     function: Callable
 
 
+@dataclass(frozen=True)
+class Honest:
+    """Somebody's implementation, right in the type of its input; known to differ at some special values, if any.
+
+    One that is a `baseline` sets what grade C allows the operator beside yardsticks: twice the error of honest code.
+    """
+
+    operator: str
+    name: str
+    function: Callable
+    needs: str = "numpy"
+    differs: dict[str, str] = field(default_factory=dict)
+    baseline: bool = False
+
+    @property
+    def installed(self) -> bool:
+        return find_spec(self.needs) is not None
+
+
 @dataclass
 class Operator:
     """What is known of one public function."""
@@ -45,6 +68,7 @@ class Operator:
     gradient: Callable | None = None
     laws: list[Law] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
+    honest: list[Honest] = field(default_factory=list)
     conventions: dict[str, dict] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -135,6 +159,16 @@ def mistake(function, name: str, *, kind: str):
     def write(twin):
         _of(function).mistakes.append(Mistake(name, kind, twin))
         return twin
+
+    return write
+
+
+def honest(function, name: str, **more):
+    """Write an implementation apart from the formula, which no check may fail: `needs`, `differs`, `baseline`."""
+
+    def write(implementation):
+        _of(function).honest.append(Honest(function.__name__, name, implementation, **more))
+        return implementation
 
     return write
 

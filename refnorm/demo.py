@@ -25,7 +25,6 @@ from ._registry import OPERATORS
 from ._threads import thread_count
 from .cards.rows import rowwise
 from .checker import check
-from .checker.honest import HONEST
 
 __all__ = ["run"]
 
@@ -134,7 +133,7 @@ class Candidate:
 
 def candidates() -> list[Candidate]:
     """Return what the checker's own test uses of libraries, and two more that it does not know."""
-    others = [h for h in HONEST if h.needs != "numpy"]
+    others = [h for op in OPERATORS.values() for h in op.load_card().honest if h.needs != "numpy"]
     return [
         *(Candidate(h.operator, h.name, h.function, (h.needs,), tuple(h.differs)) for h in others),
         # in ONNX eps and the statistics are float32 whatever the data: nothing else can be right
@@ -267,7 +266,7 @@ def _arrays(name: str, rows: int, mean: float, seed: int) -> list[np.ndarray]:
 
 def _plain(name: str) -> Callable:
     """Return the operator as one writes it in NumPy: it computes in the type of its input."""
-    return next(h.function for h in HONEST if h.operator == name and h.needs == "numpy")
+    return next(h.function for h in OPERATORS[name].load_card().honest if h.needs == "numpy")
 
 
 def contenders(name: str, arrays: list[np.ndarray]) -> Iterator[tuple[str, str, Callable]]:

@@ -215,6 +215,7 @@ def test_card(name):
     options = set(inspect.signature(operator.function).parameters)
     for values in operator.conventions.values():
         assert set(values) <= options
+    assert operator.honest, "the checker needs one right implementation that it must not fail"
     assert operator.laws
     assert operator.bench
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .._modes import compute, lane
-from .._registry import OPERATORS
+from .._registry import OPERATORS, Honest
 from . import BUDGET, Plan, find_operator, plan, run
-from .honest import Honest, installed
 from .measure import widened
 from .nulls import nulls
 from .pace import Pace
@@ -117,7 +116,7 @@ def _nulls(drawn: Plan) -> Iterable[Line]:
 
 
 def _honest(drawn: Plan) -> Iterable[Line]:
-    for entry in [*installed(drawn.operator.name), *own_lanes(drawn)]:
+    for entry in [*(h for h in drawn.operator.load_card().honest if h.installed), *own_lanes(drawn)]:
         agreed = replace(drawn, special=[c for c in drawn.special if not _differs(entry, c)])
         report = _put(entry.function, agreed)
         yield _line(drawn, "honest", entry.name, report.conforms, report)

@@ -5,7 +5,6 @@ import pytest
 
 from refnorm import OPERATORS
 from refnorm.checker import find_operator, plan, trial
-from refnorm.checker.honest import HONEST
 from refnorm.checker.nulls import nulls
 from refnorm.checker.selftest import selftest
 
@@ -44,10 +43,6 @@ def test_the_score_counts_every_twin_and_null(result):
     assert result.passed
     said = result.as_dict()
     assert (said["schema"], said["refused"], said["passed"]) == ("refnorm.selftest/1", result.score[0], True)
-
-
-def test_honest_names_are_those_of_operators():
-    assert {h.operator for h in HONEST} == set(OPERATORS)
 
 
 # ---- wrong twins of the checker itself ----

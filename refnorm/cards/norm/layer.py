@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..._registry import conventions, mistake
+from ..._registry import conventions, honest, mistake
 from ...norm.layer import layer_norm
-from ..rows import rowwise
+from ..rows import along, of_torch, rowwise
 
 conventions(layer_norm, "paper", "equation 3 has no eps", eps=0.0)
 conventions(layer_norm, "torch", eps=1e-5)
@@ -124,3 +124,22 @@ def _(x, weight=None, bias=None, *, eps=1e-5):
 def _(x, weight=None, bias=None, *, eps=1e-5):
     c = centered(np.where(np.isnan(x), 0.0, x))
     return affine(c / np.sqrt(variance(c) + eps), weight, bias)
+
+
+# ---- other people's right ones ----
+
+
+@honest(layer_norm, "NumPy, two passes")
+def _(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
+    c = x - np.mean(x, axis=axis, keepdims=True)
+    y = c / np.sqrt(np.mean(c * c, axis=axis, keepdims=True) + x.dtype.type(eps))
+    y = y if weight is None else y * along(x, weight, axis)
+    return y if bias is None else y + along(x, bias, axis)
+
+
+@honest(layer_norm, "torch", needs="torch")
+def _(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5):
+    from torch.nn.functional import layer_norm
+
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return of_torch(lambda t, w, b: layer_norm(t, t.shape[-len(axes) :], w, b, eps), x, weight, bias, axes=axes)

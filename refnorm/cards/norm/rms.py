@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..._registry import conventions, mistake
+from ..._registry import conventions, honest, mistake
 from ...norm.rms import rms_norm
-from ..rows import rowwise
+from ..rows import along, of_torch, rowwise
 
 conventions(rms_norm, "paper", "no eps in the paper; its code adds it inside the root", eps=0.0)
 conventions(rms_norm, "torch", "eps=None is the eps of float32, for half types too (pytorch#173039)", eps=2.0**-23)
@@ -109,3 +109,20 @@ def _(x, weight=None, *, eps=1e-6):
 def _(x, weight=None, *, eps=1e-6):
     x = np.where(np.isnan(x), 0.0, x)
     return scaled(x / np.sqrt(mean_square(x) + eps), weight)
+
+
+# ---- other people's right ones ----
+
+
+@honest(rms_norm, "NumPy")
+def _(x, weight=None, /, *, axis=-1, eps=1e-6):
+    y = x / np.sqrt(np.mean(x * x, axis=axis, keepdims=True) + x.dtype.type(eps))
+    return y if weight is None else y * along(x, weight, axis)
+
+
+@honest(rms_norm, "torch", needs="torch")
+def _(x, weight=None, /, *, axis=-1, eps=1e-6):
+    from torch.nn.functional import rms_norm
+
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return of_torch(lambda t, w: rms_norm(t, t.shape[-len(axes) :], w, eps), x, weight, axes=axes)

@@ -3,10 +3,12 @@
 import itertools
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..._core.windows import windows
-from ..._registry import conventions, mistake
+from ..._registry import conventions, honest, mistake
 from ...pool.window import avg_pool, max_pool
+from ..rows import of_torch
 
 conventions(avg_pool, "torch", "cells added by ceil_mode never count", count_include_pad=True)
 conventions(avg_pool, "onnx", "AveragePool; stride 1 where left out: say it", count_include_pad=False)
@@ -173,3 +175,102 @@ def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
 @mistake(max_pool, "-inf turned into the lowest number", kind="infinity")
 def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
     return np.maximum(greatest(x, window, stride, padding, dilation, ceil_mode).max(-1), -3.4028234663852886e38)
+
+
+# ---- other people's right ones ----
+
+
+def pairs(value, count):
+    """Return (before, after) for each spatial axis."""
+    each = value if isinstance(value, tuple) else (value,) * count
+    return [p if isinstance(p, tuple) else (p, p) for p in each]
+
+
+def tuples(value, count):
+    return value if isinstance(value, tuple) else (value,) * count
+
+
+def outputs(size, before, after, reach, stride, ceil_mode):
+    """Count the windows by walking: one more where rounding up leaves a start inside the input or left padding."""
+    room = before + size + after - reach
+    count = room // stride + 1
+    return count + bool(ceil_mode and room % stride and count * stride < before + size)
+
+
+def views(x, window, stride, padding, dilation, ceil_mode, fill):
+    """Return `x` padded with `fill` as windows on new last axes, one for each spatial axis."""
+    n = x.ndim - 2
+    window, dilation = tuples(window, n), tuples(dilation, n)
+    stride = window if stride is None else tuples(stride, n)
+    reach = [d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True)]
+    ends, counts = [], []
+    for size, (before, after), r, s in zip(x.shape[2:], pairs(padding, n), reach, stride, strict=True):
+        count = outputs(size, before, after, r, s, ceil_mode)
+        ends.append((before, max(after, (count - 1) * s + r - before - size)))
+        counts.append(count)
+    padded = np.pad(x, [(0, 0), (0, 0), *ends], constant_values=fill)
+    seen = sliding_window_view(padded, reach, axis=tuple(range(2, x.ndim)))
+    steps = [slice(None, None, s) for s in stride] + [slice(None, None, d) for d in dilation]
+    return seen[(slice(None), slice(None), *steps)][(slice(None), slice(None), *map(slice, counts))]
+
+
+@honest(max_pool, "NumPy, sliding windows")
+def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
+    seen = views(x, window, stride, padding, dilation, ceil_mode, -np.inf)
+    return seen.max(axis=tuple(range(x.ndim, seen.ndim)))
+
+
+@honest(avg_pool, "NumPy, sliding windows")
+def _(x, /, *, window, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    cells = tuple(range(x.ndim, 2 * x.ndim - 2))
+    ones = np.ones((1, 1, *x.shape[2:]), x.dtype)
+    if count_include_pad:
+        ones = np.pad(ones, [(0, 0), (0, 0), *pairs(padding, x.ndim - 2)], constant_values=1)
+    counted = views(ones, window, stride, 0 if count_include_pad else padding, 1, ceil_mode, 0)
+    total = views(x, window, stride, padding, 1, ceil_mode, 0).sum(axis=cells)
+    count = counted.sum(axis=cells)
+    return total / count[(slice(None), slice(None), *map(slice, total.shape[2:]))]
+
+
+@honest(max_pool, "Python loops")
+def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
+    n = x.ndim - 2
+    window, dilation = tuples(window, n), tuples(dilation, n)
+    stride = window if stride is None else tuples(stride, n)
+    sides = zip(x.shape[2:], pairs(padding, n), window, dilation, stride, strict=True)
+    counts = [outputs(size, b, a, d * (k - 1) + 1, s, ceil_mode) for size, (b, a), k, d, s in sides]
+    y = np.full((*x.shape[:2], *counts), -np.inf, x.dtype)
+    for o in itertools.product(*map(range, counts)):
+        for j in itertools.product(*map(range, window)):
+            at = [
+                s * i - b + d * t for s, i, (b, _), d, t in zip(stride, o, pairs(padding, n), dilation, j, strict=True)
+            ]
+            if all(0 <= i < size for i, size in zip(at, x.shape[2:], strict=True)):
+                y[(..., *o)] = np.maximum(y[(..., *o)], x[(..., *at)])
+    return y
+
+
+def padded_first(x, padding, fill):
+    """Return `x` with uneven padding put on and no padding left to do; torch's pools only know even padding."""
+    each = pairs(padding, x.ndim - 2)
+    if all(before == after for before, after in each):
+        return x, tuple(before for before, _ in each)
+    return np.pad(x, [(0, 0), (0, 0), *each], constant_values=fill), (0,) * len(each)
+
+
+@honest(max_pool, "torch", needs="torch")
+def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
+    import torch.nn.functional as F
+
+    x, padding = padded_first(x, padding, -np.inf)
+    pool = {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}[x.ndim]
+    return of_torch(lambda t: pool(t, window, stride, padding, dilation, ceil_mode), x, axes=())
+
+
+@honest(avg_pool, "torch", needs="torch")
+def _(x, /, *, window, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    import torch.nn.functional as F
+
+    x, padding = padded_first(x, padding, 0.0)
+    pool = {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}[x.ndim]
+    return of_torch(lambda t: pool(t, window, stride, padding, ceil_mode, count_include_pad), x, axes=())

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..._registry import conventions, mistake
+from ..._registry import conventions, honest, mistake
 from ...prob.exponential import log_softmax, softmax
-from ..rows import rowwise
+from ..rows import of_torch, rowwise
 
 for _operator in (softmax, log_softmax):
     conventions(_operator, "torch", "the axis is always said", axis=-1)
@@ -164,3 +164,52 @@ def _(x):
 def _(x):
     z = shifted(np.where(np.isnan(x), -np.inf, x))
     return z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
+
+
+# ---- other people's right ones ----
+
+
+@honest(softmax, "NumPy")
+def _(x, /, *, axis=-1):
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@honest(log_softmax, "NumPy", baseline=True)
+def _(x, /, *, axis=-1):
+    z = x - np.max(x, axis=axis, keepdims=True)
+    return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+
+
+@honest(softmax, "scipy.special", needs="scipy")
+def _(x, /, *, axis=-1):
+    from scipy.special import softmax
+
+    return softmax(x, axis=axis)
+
+
+@honest(log_softmax, "scipy.special", needs="scipy", differs={"an infinity": "-inf beside it; the reference has NaN"})
+def _(x, /, *, axis=-1):
+    from scipy.special import log_softmax
+
+    return log_softmax(x, axis=axis)
+
+
+def flattened(function, x, axis):
+    """Call a torch function of one axis on several taken as one."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return of_torch(lambda t: function(t.flatten(-len(axes)), -1).reshape(t.shape), x, axes=axes)
+
+
+@honest(softmax, "torch", needs="torch")
+def _(x, /, *, axis=-1):
+    from torch import softmax
+
+    return flattened(softmax, x, axis)
+
+
+@honest(log_softmax, "torch", needs="torch")
+def _(x, /, *, axis=-1):
+    from torch import log_softmax
+
+    return flattened(log_softmax, x, axis)
