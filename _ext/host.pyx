@@ -26,9 +26,26 @@ cdef extern from *:
         if (kind != NPY_FLOAT && kind != NPY_DOUBLE && kind != NPY_HALF) return -1;
         return PyArray_ISALIGNED(a) && PyArray_ISNOTSWAPPED(a) ? kind : -1;
     }
+    /* The bytes an array can touch, from low up to high; whether it has any two elements at one place. */
+    static int extent(void *o, int itemsize, char **low, char **high) {
+        PyArrayObject *a = (PyArrayObject *)o;
+        int repeats = 0;
+        *low = PyArray_BYTES(a);
+        *high = *low + itemsize;
+        for (int i = 0; i < PyArray_NDIM(a); i++) {
+            npy_intp n = PyArray_DIM(a, i), step = PyArray_STRIDE(a, i);
+            if (n == 0) { *high = *low; return 0; }
+            if (step < 0) *low += step * (n - 1); else *high += step * (n - 1);
+            repeats |= step == 0 && n > 1;
+        }
+        return repeats;
+    }
+    static int writeable(void *o) { return PyArray_ISWRITEABLE((PyArrayObject *)o); }
     """
     const char *level_of_cpu()
     int plain_kind(void *)
+    int extent(void *, int, char **, char **)
+    bint writeable(void *)
 
 cdef type ndarray = numpy.ndarray
 
@@ -50,3 +67,22 @@ def plain(*arrays):
             return False
         first = kind
     return first >= 0
+
+
+def clear(out, *arrays):
+    """Return whether `out` can be written to without a further question: plain, writeable, apart from all arrays."""
+    cdef char *low
+    cdef char *high
+    cdef char *a
+    cdef char *b
+    if not plain(out, *arrays):
+        return False
+    cdef int itemsize = out.itemsize
+    if extent(<void *>out, itemsize, &low, &high) or not writeable(<void *>out):
+        return False
+    for x in arrays:
+        if x is not None:
+            extent(<void *>x, itemsize, &a, &b)
+            if a < high and low < b:
+                return False
+    return True

@@ -36,8 +36,12 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 _NUMPY_FLOATS = {np.dtype(name) for name in ("float16", "float32", "float64")}
 
 try:
-    from ._host import plain
+    from ._host import clear, plain
 except ImportError:  # nothing was compiled
+
+    def clear(out, *arrays):
+        """Return whether `out` can be written to without a further question: here, never."""
+        return False
 
     def plain(*arrays):
         """Return whether all are exactly NumPy arrays of one native float type, aligned; None counts for nothing."""
@@ -254,7 +258,7 @@ def require_same_shape(name: str, x, other) -> None:
     require_shape(name, x, tuple(other.shape))
 
 
-def require_along(x, axis, weight=None, bias=None, eps=0.0) -> None:
+def require_along(x, axis, eps=0.0, weight=None, bias=None) -> None:
     """Refuse an empty `axis`, parameters that have not the shape of it, and an `eps` that is negative or no number."""
     sizes = x.shape[-1:] if axis == -1 and x.ndim else shape_along(x, axis)
     if 0 in sizes:
@@ -275,12 +279,16 @@ def check_out(out, x, *others, shape=None) -> None:
     """Refuse an `out` that cannot take the answer. `out` may be `x` itself; any other overlap is refused."""
     if out is None:
         return
-    if not plain(x, out):
-        _check_kind(out, x)
-    if out.shape != (x.shape if shape is None else shape):
-        require_shape("out", out, x.shape if shape is None else shape)
+    if shape is None:
+        wanted, inplace = x.shape, True
+    else:
+        wanted, inplace = shape, False
+    if type(x) is ndarray and clear(out, x, *others) and out.shape == wanted:
+        return
+    _check_kind(out, x)
+    require_shape("out", out, wanted)
     if type(x) is ndarray:
-        _check_memory(out, x, others, inplace=shape is None)
+        _check_memory(out, x, others, inplace)
 
 
 def _check_kind(out, x) -> None:

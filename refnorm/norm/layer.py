@@ -92,7 +92,7 @@ def layer_norm(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5, out=None):
     array([-1.,  1., -1.,  1.])
     """
     xp, x, weight, bias = prepare(x, weight, bias)
-    require_along(x, axis, weight, bias, eps=eps)
+    require_along(x, axis, eps, weight, bias)
     check_out(out, x, weight, bias)
     rows, into, w, b = to_rows(xp, axis, x, out, weight, bias)
     if takes(kernels, rows, w, b):
@@ -146,7 +146,7 @@ def layer_norm_vjp(cotangent, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5
     """
     xp, cotangent, x, weight, bias = prepare(cotangent, x, weight, bias, need=2)
     require_same_shape("cotangent", cotangent, x)
-    require_along(x, axis, weight, bias, eps=eps)
+    require_along(x, axis, eps, weight, bias)
     rows, g, w = to_rows(xp, axis, x, cotangent, weight)
     if takes(kernels, g, rows, w):
         block, blocks = row_blocks(rows)

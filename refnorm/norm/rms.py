@@ -89,7 +89,7 @@ def rms_norm(x, weight=None, /, *, axis=-1, eps=1e-6, out=None):
     array([1.2, 1.6, 0. , 0. ])
     """
     xp, x, weight = prepare(x, weight)
-    require_along(x, axis, weight, eps=eps)
+    require_along(x, axis, eps, weight)
     check_out(out, x, weight)
     rows, into, w = to_rows(xp, axis, x, out, weight)
     if takes(kernels, rows, w):
@@ -141,7 +141,7 @@ def rms_norm_vjp(cotangent, x, weight=None, /, *, axis=-1, eps=1e-6):
     """
     xp, cotangent, x, weight = prepare(cotangent, x, weight, need=2)
     require_same_shape("cotangent", cotangent, x)
-    require_along(x, axis, weight, eps=eps)
+    require_along(x, axis, eps, weight)
     rows, g, w = to_rows(xp, axis, x, cotangent, weight)
     if takes(kernels, g, rows, w):
         block, blocks = row_blocks(rows)
