@@ -1,6 +1,7 @@
 """The accuracy that is promised, on hard data, against long double: one table of bounds, both lanes.
 
-float32 in ulp, float64 in units of 1 + its measured condition, half types in ulp.
+float32 in ulp, float64 in units of 1 + its measured condition, half types in ulp. Run as a script it prints the
+largest errors: ``python tests/test_accuracy.py``.
 """
 
 import libraries
@@ -131,3 +132,32 @@ def test_the_measure_sees_half_an_ulp():
         v = np.float32(value)
         step = np.nextafter(v, np.float32(np.inf))
         assert oracles.ulps(np.array([step]), np.array([v], dtype=oracles.WIDE))[0] == 1
+
+
+def main() -> None:
+    """Print the largest error of every operator and lane, and the data that attains it."""
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    table = Table("operator", "lane", "dtype", "largest error", "on", "of rows of", box=None)
+    for name, lane in track(LANED, console=Console(stderr=True), transient=True):
+        for dtype in libraries.DTYPES:
+            kinds = ["normal", "constant"] if dtype in ("float16", "bfloat16") else list(DATA)
+            worst = max(
+                (largest_error(name, data, n, dtype, lane), data, n) for data in kinds for n in (37, 1024, 5001)
+            )
+            unit = "of 1 + condition" if dtype == "float64" else "ulp"
+            table.add_row(name, lane, dtype, f"{worst[0]:.3f} {unit}", worst[1], str(worst[2]))
+    Console().print(table)
+
+
+def largest_error(name, data, n, dtype, lane) -> float:
+    arrays, options, off = measured(name, data, n, dtype, lane)
+    if dtype == "float64":
+        off = off / oracles.condition(oracles.ORACLES[name], arrays, options, dtype)
+    return float(np.max(off))
+
+
+if __name__ == "__main__":
+    main()
