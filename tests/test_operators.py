@@ -161,6 +161,8 @@ def test_lanes_and_libraries_agree_bit_for_bit(name, data):
             lib = libraries.library(library)
             with lib.opened(), refnorm.lane("formula"):
                 others[library] = lib.give(f(lib.take(x), **options))
+    if not others:
+        pytest.skip("neither kernels nor another library to compare with")
     floor = 0.99 if data == "mean 1e6" else 0.9999
     shares = {who: float((y == wanted).mean()) for who, y in others.items()}
     assert min(shares.values()) >= floor, shares
