@@ -253,7 +253,6 @@ INLINE double vlargest(vd v) {
     return m;
 }
 
-#define LANES(p, expression) vparts u; for (int k = 0; k < 8; k++) u.d[k] = expression; return u.v
 
 /* ---- float or double as they are, as many as one register holds ---- */
 
@@ -333,12 +332,12 @@ INLINE double vlargest(vd v) { return v; }
 #define LINE(p) 1
 typedef float rf;
 typedef double rd;
-#define line_float(p) (*(p))
+INLINE rf line_float(const float *p) { return *p; }
 #define line_double get_double
 #define lay_float put_float
 #define lay_double put_double
-#define skip_float(p) (*(p))
-#define skip_double(p) (*(p))
+#define skip_float line_float
+#define skip_double get_double
 INLINE rf larger_rf(rf a, rf b) { return a > b || a != a ? a : b; }
 INLINE rd larger_rd(rd a, rd b) { return a > b || a != a ? a : b; }
 
