@@ -85,12 +85,11 @@ def _reason_against(kernels, arrays) -> str | None:
     if kernels is None:
         return "none is compiled here"
     for x in arrays:
-        torch = sys.modules.get("torch")
         library = type(x).__module__.partition(".")[0]
         if type(x) is np.ndarray or type(x) is np.memmap:
             reason = _against_numpy(x)
-        elif torch is not None and isinstance(x, torch.Tensor):
-            reason = _against_torch(x, torch)
+        elif isinstance(x, getattr(sys.modules.get("torch"), "Tensor", ())):
+            reason = _against_torch(x, sys.modules["torch"])
         elif library == "jaxlib":
             reason = _against_jax(x)
         else:
