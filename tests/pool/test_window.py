@@ -3,9 +3,13 @@
 import itertools
 
 import numpy as np
+import oracles
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import refnorm
+from refnorm._lanes import cpu_level
 from refnorm.pool import avg_pool, avg_pool_vjp, max_pool, max_pool_vjp, same_padding
 
 LANES = pytest.mark.parametrize("lane", ["formula", "kernel"])
@@ -178,3 +182,49 @@ def test_same_average_equals_jax(jax):
     padding = same_padding(x.shape[2:], window=(3, 2), stride=2)
     got = avg_pool(x, window=(3, 2), stride=2, padding=padding, **refnorm.convention("tf", "avg_pool"))
     assert np.allclose(got, wanted, rtol=1e-5, atol=1e-6)
+
+
+# ---- any windows at all ----
+
+
+@st.composite
+def pools(draw):
+    """Draw (spatial shape, options) of one to three axes; some fit nothing."""
+    rank = draw(st.integers(1, 3))
+
+    def each(values):
+        return tuple(draw(st.lists(values, min_size=rank, max_size=rank)))
+
+    shape = each(st.integers(3, 10))
+    small = st.integers(1, 4)
+    options = {"window": each(small), "stride": draw(st.none() | st.just(each(small)))}
+    options["padding"] = each(st.tuples(st.integers(0, 1), st.integers(0, 2)))
+    return shape, options | {"ceil_mode": draw(st.booleans())}, each(st.integers(1, 2)), draw(st.booleans())
+
+
+@settings(max_examples=400, deadline=None)
+@given(pools())
+def test_any_windows(pool):
+    """Both lanes give the oracle's answer and each other's gradient, or both refuse."""
+    shape, options, dilation, include = pool
+    x = np.random.default_rng(7).normal(size=(2, 3, *shape))
+    for f, vjp, more in (
+        (max_pool, max_pool_vjp, {"dilation": dilation}),
+        (avg_pool, avg_pool_vjp, {"count_include_pad": include}),
+    ):
+        try:
+            with refnorm.lane("formula"):
+                y = f(x, **options, **more)
+        except ValueError:
+            with pytest.raises(ValueError, match=r"window|padding"):
+                f(x, **options, **more)
+            continue
+        wanted = oracles.ORACLES[f.__name__](x.astype(oracles.WIDE), **options, **more)
+        assert y.shape == wanted.shape
+        assert np.allclose(y, wanted.astype(float), rtol=1e-14, atol=1e-15)
+        if cpu_level():
+            with refnorm.lane("kernel"):
+                assert np.allclose(f(x, **options, **more), y, rtol=1e-15, atol=1e-15)
+                dx = vjp(y, x, **options, **more)
+            with refnorm.lane("formula"):
+                assert np.allclose(dx, vjp(y, x, **options, **more), rtol=1e-13, atol=1e-14)
