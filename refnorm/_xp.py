@@ -76,7 +76,7 @@ def prepare(*arrays, need=1):
     The first `need` arrays must be there; None passes for the others.
     """
     if type(arrays[0]) is ndarray and arrays[need - 1] is not None and plain(*arrays):
-        return (np, *arrays)  # the short way; torch.compile traces its first question only
+        return (np,) + arrays  # the short way; torch.compile traces its first question only
     return _prepare_any(arrays, need)
 
 
@@ -205,7 +205,7 @@ def _last(xp, x, axis):
 def to_rows(xp, axis, x, beside, *parameters):
     """Return `x` and an array of its shape with `axis` last, and the parameters of that axis as one axis."""
     if axis == -1:
-        return (x, beside, *parameters)
+        return (x, beside) + parameters
     flat = (p if p is None or p.ndim == 1 else xp.reshape(p, (-1,)) for p in parameters)
     return (_last(xp, x, axis), _last(xp, beside, axis), *flat)
 

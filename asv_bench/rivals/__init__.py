@@ -8,6 +8,7 @@ import gc
 import statistics
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -62,9 +63,9 @@ def ours(case: Case, arrays):
     """Return our call. Forward calls write to memory they are given; gradients have no `out` and allocate."""
     operator = OPERATORS[case.operator]
     if case.vjp:
-        return lambda: operator.gradient(*arrays, **case.options)
+        return partial(operator.gradient, *arrays, **case.options)
     out = operator.function(*arrays, **case.options)
-    return lambda: operator.function(*arrays, **case.options, out=out)
+    return partial(operator.function, *arrays, **case.options, out=out)  # as quick to call as the rivals' closures
 
 
 def require_agreement(label: str, got, wanted) -> None:
