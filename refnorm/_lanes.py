@@ -168,7 +168,7 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     else:
         share(kernel, units, memory, *args, *outs)
     y = _wrap(y, x) if out is None else out
-    return y if parts is None else (y, _wrap_float64(outs[1].sum(axis=0), x))
+    return y if parts is None else (y, _wrap(outs[1].sum(axis=0), x))
 
 
 def scratch(shape, dtype):
@@ -195,8 +195,6 @@ def _empty(x, shape):
 def _in_order(flat, x, shape):
     """Shape flat memory as `shape` with its axes in the memory order of `x`."""
     order = sorted(range(x.ndim), key=lambda a: -abs(x.strides[a]))
-    if len(shape) != x.ndim:
-        return flat.reshape(shape)
     back = [order.index(a) for a in range(x.ndim)]
     return flat.reshape([shape[a] for a in order]).transpose(back)
 
@@ -217,18 +215,10 @@ def _memory(x):
 
 
 def _wrap(y, like):
-    """Return kernel output `y` as an array of the library and dtype of `like`."""
-    if isinstance(like, np.ndarray):
-        return y if y.dtype is like.dtype else y.view(like.dtype)
+    """Return kernel output as an array of the library of `like`; uint16 stands for its bfloat16."""
+    half = y.dtype == np.uint16
     if type(like).__module__.startswith("torch"):
         tensor = sys.modules["torch"].from_numpy(y)
-        return tensor.view(like.dtype) if tensor.dtype is not like.dtype else tensor
-    return sys.modules["jax"].numpy.asarray(y.view(like.dtype))
-
-
-def _wrap_float64(y, like):
-    if isinstance(like, np.ndarray):
-        return y
-    if type(like).__module__.startswith("torch"):
-        return sys.modules["torch"].from_numpy(y)
-    return sys.modules["jax"].numpy.asarray(y)
+        return tensor.view(like.dtype) if half else tensor
+    y = y.view(like.dtype) if half else y
+    return y if isinstance(like, np.ndarray) else sys.modules["jax"].numpy.asarray(y)

@@ -5,6 +5,7 @@ No library is imported here that the caller has not already imported.
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 
@@ -24,16 +25,14 @@ __all__ = [
     "require_same_shape",
     "require_shape",
     "roomy",
-    "shape_along",
     "to_rows",
     "widen",
 ]
 
 ndarray = np.ndarray  # by one name instead of two: these questions are asked on every small call
-may_share_memory = np.may_share_memory
 INFINITY = float("inf")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-_NUMPY_FLOATS = {np.dtype(name) for name in ("float16", "float32", "float64")}
+_FLOAT64_DEVICES = ("cpu", "cuda")
 
 try:
     from ._host import clear, plain
@@ -46,13 +45,10 @@ except ImportError:  # nothing was compiled
     def plain(*arrays):
         """Return whether all are exactly NumPy arrays of one native float type, aligned; None counts for nothing."""
         given = [x for x in arrays if x is not None]
+        floats = [np.dtype(name) for name in ("float16", "float32", "float64")]
         return all(
-            type(x) is np.ndarray and x.dtype in _NUMPY_FLOATS and x.dtype == given[0].dtype and x.flags.aligned
-            for x in given
+            type(x) is np.ndarray and x.dtype in floats and x.dtype == given[0].dtype and x.flags.aligned for x in given
         )
-
-
-_FLOAT64_DEVICES = ("cpu", "cuda")
 
 
 def dtype_name(x) -> str:
@@ -184,21 +180,21 @@ def _axes(ndim: int, axis) -> tuple[int, ...]:
     return axes
 
 
-def shape_along(x, axis) -> tuple:
+def _shape_along(x, axis) -> tuple:
     """Return the sizes of `x` along `axis`, an int or a tuple of them."""
     return tuple(x.shape[a] for a in _axes(x.ndim, axis))
 
 
 def _last(xp, x, axis):
     """Return `x` with `axis` at the end, several axes flattened to one; `x` itself when it is there already."""
-    if x is None or (axis == -1 and x.ndim):
-        return x
+    if x is None:
+        return None
     axes = _axes(x.ndim, axis)
     kept = tuple(a for a in range(x.ndim) if a not in axes)
     if kept + axes != tuple(range(x.ndim)):
         x = x.transpose(kept + axes) if xp is np else xp.permute_dims(x, kept + axes)
     if len(axes) > 1:
-        x = xp.reshape(x, x.shape[: len(kept)] + (_product(x.shape[len(kept) :]),))
+        x = xp.reshape(x, x.shape[: len(kept)] + (math.prod(x.shape[len(kept) :]),))
     return x
 
 
@@ -213,13 +209,6 @@ def to_rows(xp, axis, x, beside, *parameters):
 def like_weight(xp, total, weight):
     """Return the cotangent of a parameter in its shape and dtype; None where there is no parameter."""
     return None if weight is None else _cast(xp, xp.reshape(total, weight.shape), weight.dtype)
-
-
-def _product(sizes):
-    total = 1
-    for size in sizes:
-        total = total * size
-    return total
 
 
 def give_back(xp, y, x, axis=-1, out=None):
@@ -259,7 +248,7 @@ def require_same_shape(name: str, x, other) -> None:
 
 def require_along(x, axis, eps=0.0, weight=None, bias=None) -> None:
     """Refuse an empty `axis`, parameters that have not the shape of it, and an `eps` that is negative or no number."""
-    sizes = x.shape[-1:] if axis == -1 and x.ndim else shape_along(x, axis)
+    sizes = x.shape[-1:] if axis == -1 and x.ndim else _shape_along(x, axis)
     if 0 in sizes:
         raise ValueError(f"axis {axis} must not be empty, got an array of shape {tuple(x.shape)}")
     if weight is not None and weight.shape != sizes:
@@ -278,16 +267,13 @@ def check_out(out, x, *others, shape=None) -> None:
     """Refuse an `out` that cannot take the answer. `out` may be `x` itself; any other overlap is refused."""
     if out is None:
         return
-    if shape is None:
-        wanted, inplace = x.shape, True
-    else:
-        wanted, inplace = shape, False
+    wanted = x.shape if shape is None else shape
     if type(x) is ndarray and clear(out, x, *others) and out.shape == wanted:
         return
     _check_kind(out, x)
     require_shape("out", out, wanted)
     if type(x) is ndarray:
-        _check_memory(out, x, others, inplace)
+        _check_memory(out, x, others, inplace=shape is None)
 
 
 def _check_kind(out, x) -> None:
@@ -305,7 +291,7 @@ def _check_memory(out, x, others, inplace) -> None:
     if out.size and 0 in out.strides and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise ValueError("out must not repeat memory, got a broadcast array")
     for a in (x, *others):
-        if a is None or (inplace and a is x is out) or not may_share_memory(out, a):
+        if a is None or (inplace and a is x is out) or not np.may_share_memory(out, a):
             continue
         if not (inplace and a is x and out.__array_interface__ == x.__array_interface__):
             raise ValueError(f"out overlaps an input: it must be {'x itself or ' if inplace else ''}memory of its own")

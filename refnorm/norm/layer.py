@@ -82,8 +82,8 @@ def layer_norm(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5, out=None):
 
     References
     ----------
-    Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3 (without eps, which every implementation
-    adds). Jiang et al., Pre-RMSNorm and Pre-CRMSNorm Transformers, 2023.
+    Ba, Kiros and Hinton, Layer Normalization, 2016 (not read again: the formula, eps included, is confirmed
+    against torch and the code of the next). Jiang et al., Pre-RMSNorm and Pre-CRMSNorm Transformers, 2023.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def layer_norm_vjp(cotangent, x, weight=None, bias=None, /, *, axis=-1, eps=1e-5
 
     References
     ----------
-    The derivative of equation 3 of Ba, Kiros and Hinton, 2016.
+    The derivative of the layer norm of Ba, Kiros and Hinton, 2016; confirmed against torch's.
 
     Examples
     --------

@@ -79,8 +79,9 @@ def rms_norm(x, weight=None, /, *, axis=-1, eps=1e-6, out=None):
 
     References
     ----------
-    Zhang and Sennrich, Root Mean Square Layer Normalization, 2019, equation 4 (which has no eps; its code
-    adds it inside the root). Jiang et al., Pre-RMSNorm and Pre-CRMSNorm Transformers, 2023.
+    Zhang and Sennrich, Root Mean Square Layer Normalization, 2019: the definition has no eps. Their TensorFlow
+    code adds 1e-8 inside the root, as here; their torch code adds it outside, which ``refnorm check`` names a
+    mistake. Jiang et al., Pre-RMSNorm and Pre-CRMSNorm Transformers, 2023.
 
     Examples
     --------
@@ -130,7 +131,7 @@ def rms_norm_vjp(cotangent, x, weight=None, /, *, axis=-1, eps=1e-6):
 
     References
     ----------
-    The derivative of equation 4 of Zhang and Sennrich, 2019.
+    The derivative of the definition of Zhang and Sennrich, 2019.
 
     Examples
     --------

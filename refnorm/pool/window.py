@@ -103,8 +103,8 @@ def avg_pool(x, /, *, window, stride=None, padding=0, ceil_mode=False, count_inc
 
     References
     ----------
-    LeCun et al., Handwritten Digit Recognition with a Back-Propagation Network, NIPS 1989 (averaging layers
-    H2 and H4). Roshtkhari et al., Balanced Mixture of SuperNets for Learning the CNN Pooling Architecture,
+    LeCun et al., Handwritten Digit Recognition with a Back-Propagation Network, NIPS 1989 (not read again).
+    Roshtkhari et al., Balanced Mixture of SuperNets for Learning the CNN Pooling Architecture,
     2023. The divisor at the border follows torch and ONNX.
 
     Examples
@@ -228,7 +228,8 @@ def max_pool(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=Fals
 
     References
     ----------
-    Weng, Ahuja and Huang, Cresceptron: a self-organizing neural network which grows adaptively, IJCNN 1992.
+    Weng, Ahuja and Huang, Cresceptron: a self-organizing neural network which grows adaptively, IJCNN 1992
+    (not read again: the windows are confirmed against torch and onnxruntime).
     Roshtkhari et al., Balanced Mixture of SuperNets for Learning the CNN Pooling Architecture, 2023.
 
     Examples

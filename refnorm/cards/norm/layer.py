@@ -6,7 +6,7 @@ from ..._registry import conventions, honest, mistake
 from ...norm.layer import layer_norm
 from ..rows import along, of_torch, rowwise
 
-conventions(layer_norm, "paper", "equation 3 has no eps", eps=0.0)
+conventions(layer_norm, "paper", "without eps, as remembered: not read again", eps=0.0)
 conventions(layer_norm, "torch", eps=1e-5)
 conventions(layer_norm, "onnx", "over all axes from `axis` on; statistics in float32 (stash_type)", eps=1e-5)
 conventions(layer_norm, "keras", "nn-transfer#3", eps=1e-3)

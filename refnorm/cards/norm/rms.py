@@ -6,7 +6,8 @@ from ..._registry import conventions, honest, mistake
 from ...norm.rms import rms_norm
 from ..rows import along, of_torch, rowwise
 
-conventions(rms_norm, "paper", "no eps in the paper; its code adds it inside the root", eps=0.0)
+conventions(rms_norm, "paper", "the definition has no eps", eps=0.0)
+conventions(rms_norm, "code", "bzhangGo/rmsnorm, TensorFlow; its torch file adds eps outside the root", eps=1e-8)
 conventions(rms_norm, "torch", "eps=None is the eps of float32, for half types too (pytorch#173039)", eps=2.0**-23)
 conventions(rms_norm, "onnx", "RMSNormalization, opset 23, over all axes from `axis` on", eps=1e-5)
 conventions(rms_norm, "keras", "keras.layers.RMSNormalization", eps=1e-6)
