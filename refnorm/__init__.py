@@ -1,6 +1,6 @@
 """refnorm: the reference library for normalization, pooling and projection operators.
 
-Wings: `norm`, `pool`, `prob`; each operator is one plain function, ``refnorm.norm.layer_norm(x)``.
+Wings: `norm`, `pool`, `proj`, `prob`; each operator is one plain function, ``refnorm.norm.layer_norm(x)``.
 `lane` and `compute` choose how it is computed, `check` judges somebody's implementation, `convention` gives
 a framework's keyword values, `OPERATORS` is the book of all of them.
 """
@@ -12,7 +12,7 @@ import importlib
 from ._modes import compute, lane
 
 __version__ = "0.1.0"
-__all__ = ["OPERATORS", "check", "compute", "convention", "lane", "norm", "pool", "prob"]
+__all__ = ["OPERATORS", "check", "compute", "convention", "lane", "norm", "pool", "prob", "proj"]
 
 _LATER = {"OPERATORS": "._registry", "check": ".checker"}
 

@@ -13,7 +13,7 @@ from ._modes import MODES
 from ._threads import SPLIT_BYTES, share
 from ._xp import dtype_name, ndarray, plain
 
-__all__ = ["LEVELS", "cpu_level", "load", "row_blocks", "run", "scratch", "takes"]
+__all__ = ["LEVELS", "cpu_level", "indices", "load", "row_blocks", "run", "scratch", "takes"]
 
 LEVELS = ("v4", "v3", "v2", "portable")  # x86-64 with AVX-512, AVX2, SSE4.2; any CPU. Best first.
 empty_like = np.empty_like
@@ -94,7 +94,8 @@ def _reason_against(kernels, arrays) -> str | None:
             reason = _against_jax(x)
         else:
             reason = f"{library}.{type(x).__name__} is not plain CPU memory"
-        if reason is None and dtype_name(x) != dtype_name(arrays[0]):
+        # integers beside the data are indices, of whatever size
+        if reason is None and dtype_name(x) != dtype_name(arrays[0]) and "int" not in dtype_name(x):
             reason = f"dtypes differ, {dtype_name(arrays[0])} and {dtype_name(x)}"
         if reason is not None:
             return reason
@@ -171,6 +172,14 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     return y if parts is None else (y, _wrap(outs[1].sum(axis=0), x))
 
 
+def indices(x, n: int):
+    """Return an accepted integer array as intp memory for a kernel, which trusts it; refuse what is not in 0..n - 1."""
+    x = _memory(x)
+    if x.size and (x.min() < 0 or x.max() >= n):
+        raise IndexError(f"indices must be in 0..{n - 1}, got {x.min()} to {x.max()}")
+    return np.ascontiguousarray(x, dtype=np.intp)
+
+
 def scratch(shape, dtype):
     """Return memory that a kernel may use as it likes: kernels themselves never allocate."""
     return np.empty(shape, dtype=dtype)
@@ -193,7 +202,9 @@ def _empty(x, shape):
 
 
 def _in_order(flat, x, shape):
-    """Shape flat memory as `shape` with its axes in the memory order of `x`."""
+    """Shape flat memory as `shape` with its axes in the memory order of `x`, where it has the same axes."""
+    if len(shape) != x.ndim:
+        return flat.reshape(shape)
     order = sorted(range(x.ndim), key=lambda a: -abs(x.strides[a]))
     back = [order.index(a) for a in range(x.ndim)]
     return flat.reshape([shape[a] for a in order]).transpose(back)

@@ -16,7 +16,7 @@ __all__ = [
     "operator",
 ]  # fmt: skip
 
-WINGS = ("norm", "pool", "prob")
+WINGS = ("norm", "pool", "proj", "prob")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Operator:
     kernel: str | None
     cases: list[Case]
     bench: Case | None
+    rows: Callable
     gradient: Callable | None = None
     laws: list[Law] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
@@ -116,14 +117,23 @@ class _Operators(Mapping):
 OPERATORS = _Operators()
 
 
-def operator(*, paper, cases: list[Case], kernel: str | None = None, bench: Case | None = None):
-    """Write a public function in the book. `paper` is a key of papers.json, or several."""
+def alone(x, rng):
+    """Return rows as the whole of a call."""
+    return [x], {}
+
+
+def operator(*, paper, cases: list[Case], kernel: str | None = None, bench: Case | None = None, rows=alone):
+    """Write a public function in the book.
+
+    `paper` is a key of papers.json, or several. `rows` says how a table of rows, each of which the operator reduces
+    or transforms, becomes a call: ``rows(x, rng)`` returns (arrays, options).
+    """
 
     def write(function):
         papers = (paper,) if isinstance(paper, str) else tuple(paper)
         if function.__name__ in OPERATORS.book:
             raise ValueError(f"operator {function.__name__} is written twice")
-        OPERATORS.book[function.__name__] = Operator(function, papers, kernel, cases, bench)
+        OPERATORS.book[function.__name__] = Operator(function, papers, kernel, cases, bench, rows)
         return function
 
     return write

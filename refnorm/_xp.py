@@ -22,6 +22,7 @@ __all__ = [
     "plain",
     "prepare",
     "require_along",
+    "require_indices",
     "require_same_shape",
     "require_shape",
     "roomy",
@@ -121,8 +122,14 @@ def _who(arrays, x) -> str:
     frame = sys._getframe(1)
     while frame.f_code.co_filename == __file__:
         frame = frame.f_back
-    position = next(i for i, a in enumerate(arrays) if a is x)
-    return f"{frame.f_code.co_name}: {frame.f_code.co_varnames[position]}"
+    code = frame.f_code
+    for name in code.co_varnames[: code.co_argcount]:
+        given = frame.f_locals[name]
+        if given is x:
+            return f"{code.co_name}: {name}"
+        if isinstance(given, tuple | list) and any(one is x for one in given):
+            return f"{code.co_name}: {name}[{next(i for i, one in enumerate(given) if one is x)}]"
+    return f"{code.co_name}: {code.co_varnames[next(i for i, a in enumerate(arrays) if a is x)]}"
 
 
 # ---- the computing dtype ----
@@ -239,6 +246,15 @@ def require_shape(name: str, x, shape) -> None:
         return
     if len(x.shape) != len(shape) or any(a != b for a, b in zip(x.shape, shape, strict=True) if a == a and b == b):
         raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(x.shape)}")
+
+
+def require_indices(xp, name: str, x, shape) -> None:
+    """Refuse what is no integer array of the library `xp` and of this shape. Values are not looked at."""
+    if x is None or _namespace(x, (x,)) is not xp:
+        raise TypeError(f"{name} must be an integer array of the library of x, got {type(x).__name__}")
+    if not dtype_name(x).startswith(("int", "uint")):
+        raise TypeError(f"{name} must hold integers, got {dtype_name(x)}")
+    require_shape(name, x, shape)
 
 
 def require_same_shape(name: str, x, other) -> None:

@@ -4,6 +4,8 @@ float32 in ulp, float64 in units of 1 + its measured condition, half types in ul
 largest errors: ``python tests/test_accuracy.py``.
 """
 
+import functools
+
 import libraries
 import numpy as np
 import oracles
@@ -37,93 +39,90 @@ DATA = {
     "constant": rows(lambda rng, s: np.full(s, 0.1)),
     "spread": rows(lambda rng, s: rng.normal(size=s) * 10.0 ** rng.uniform(-15, 15, s)),
 }
-HALF_DATA = ("normal", "spread in half", "constant")
+HALF = {
+    "normal": DATA["normal"],
+    "offset": rows(lambda rng, s: rng.normal(100, 1, s)),
+    "large": rows(lambda rng, s: 3e4 * rng.uniform(-1, 1, s)),
+    "small": rows(lambda rng, s: 1e-6 * rng.normal(size=s)),
+    "constant": DATA["constant"],
+}
+DOUBLE = {name: draw for name, draw in DATA.items() if name != "denormal"} | {
+    "tiny": rows(lambda rng, s: 1e-200 * rng.normal(size=s))
+}
+OF_DTYPE = {"float16": HALF, "bfloat16": HALF, "float32": DATA, "float64": DOUBLE}
+
 NAMES = list(OPERATORS)
 LANED = [(name, lane) for name in NAMES for lane in (("formula", "kernel") if OPERATORS[name].kernel else ("formula",))]
-# Promised in the README. layer_norm: 1.5 where x - mean nearly vanishes beside |x|, 0.51 elsewhere.
+# Promised in the README: 0.51, or what stands here; 1.5 where an answer nearly vanishes beside what it is made of.
 FLOAT32 = {"softmax": 0.55, "log_softmax": 0.55}
+NEARLY, FRAIL = 1.5, 2.0**20  # there, one unit of the input moves the answer by a million of its own
 
 
-def call(name, x, rng, dtype):
-    """Return (arrays, options) for an operator on rows `x`: all parameters given, pools along the rows."""
-    if OPERATORS[name].wing == "pool":
-        n = x.shape[1]
-        return [x[:, None, :].astype(dtype)], {"window": min(n, 9), "stride": 4}
-    if name == "layer_norm":
-        return [x.astype(dtype), *(rng.normal(size=(2, x.shape[1])).astype(dtype))], {}
-    if name == "rms_norm":
-        return [x.astype(dtype), rng.normal(size=x.shape[1]).astype(dtype)], {}
-    return [x.astype(dtype)], {}
-
-
-def measured(name, data, n, dtype, lane):
+@functools.lru_cache(maxsize=8)
+def asked(name, data, n, dtype, many=6):
+    """Return (arrays, options, the exact outputs) of an operator on hard rows."""
     rng = np.random.default_rng(21)
     with np.errstate(over="ignore"):
-        arrays, options = call(name, DATA[data](rng, n), rng, libraries.DTYPES[dtype])
+        arrays, options = OPERATORS[name].rows(OF_DTYPE[dtype][data](rng, n)[:many], rng)
+        arrays = [a.astype(libraries.DTYPES[dtype]) if oracles.is_float(a) else a for a in arrays]
+    with np.errstate(all="ignore"):
+        return arrays, options, oracles.exact(name, arrays, options)
+
+
+def measured(name, data, n, dtype, lane, many=6):
+    """Return (arrays, options, the errors in ulp of each output)."""
+    arrays, options, wanted = asked(name, data, n, dtype, many)
     with refnorm.lane(lane), np.errstate(all="ignore"):
-        got = OPERATORS[name].function(*arrays, **options)
-    wanted = oracles.ORACLES[name](*(a.astype(oracles.WIDE) for a in arrays), **options)
-    return arrays, options, oracles.ulps(got, wanted)
+        got = oracles.outputs(OPERATORS[name].function(*arrays, **options))
+    return arrays, options, [oracles.ulps(y, w) for y, w in zip(got, wanted, strict=True)]
+
+
+def require_half_an_ulp(name, arrays, options, off):
+    """Require the float32 error that is promised; the larger one only where the answer is that frail."""
+    allowed = FLOAT32.get(name, 0.51)
+    if all(np.all(o <= allowed) for o in off):
+        return
+    units = oracles.condition(name, arrays, options, "float32")
+    for o, unit in zip(off, units, strict=True):
+        assert (o <= np.where(unit > FRAIL, NEARLY, allowed)).all(), f"{np.max(o):.4f} ulp"
 
 
 @pytest.mark.parametrize("n", [37, 1024, 5001])
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize(("name", "lane"), LANED)
 def test_float32(name, data, n, lane):
-    arrays, _, off = measured(name, data, n, "float32", lane)
-    allowed = FLOAT32.get(name, 0.51)
-    if name == "layer_norm":
-        x = arrays[0].astype(oracles.WIDE)
-        near = np.abs(x - x.mean(axis=-1, keepdims=True)) < 1e-6 * np.abs(x)
-        allowed = np.where(near, 1.5, 0.51)
-    assert (off <= allowed).all(), f"{np.max(off):.4f} ulp"
+    require_half_an_ulp(name, *measured(name, data, n, "float32", lane))
 
 
 @pytest.mark.parametrize("data", ["normal", "mean 1e4", "mean 1e6", "outlier first", "constant"])
 @pytest.mark.parametrize(("name", "lane"), LANED)
 def test_float32_rows_of_a_million(name, data, lane):
-    rng = np.random.default_rng(22)
-    x = DATA[data](rng, 1_000_000)[:1]
-    arrays, options = call(name, x, rng, np.float32)
-    if OPERATORS[name].wing == "pool":
-        options = {"window": 100_000, "stride": 300_000}
-        if lane == "formula":
-            options = {"window": 1000, "stride": 300_000}  # a tap at a time: minutes for more
-    with refnorm.lane(lane):
-        got = OPERATORS[name].function(*arrays, **options)
-    wanted = oracles.ORACLES[name](*(a.astype(oracles.WIDE) for a in arrays), **options)
-    off = oracles.ulps(got, wanted)
-    if name == "layer_norm":
-        wide = arrays[0].astype(oracles.WIDE)
-        near = np.abs(wide - wide.mean()) < 1e-6 * np.abs(wide)
-        assert (off <= np.where(near, 1.5, 0.51)).all(), f"{np.max(off):.4f} ulp"
-    else:
-        assert np.max(off) <= FLOAT32.get(name, 0.51)
+    require_half_an_ulp(name, *measured(name, data, 1_000_000, "float32", lane, many=1))
 
 
 @pytest.mark.parametrize("n", [37, 1024, 5001])
-@pytest.mark.parametrize("data", [*(d for d in DATA if d != "denormal"), "tiny"])
+@pytest.mark.parametrize("data", DOUBLE)
 @pytest.mark.parametrize(("name", "lane"), LANED)
-def test_float64(name, data, n, lane, monkeypatch):
-    monkeypatch.setitem(DATA, "tiny", rows(lambda rng, s: 1e-200 * rng.normal(size=s)))
+def test_float64(name, data, n, lane):
     arrays, options, off = measured(name, data, n, "float64", lane)
-    allowed = 2 * oracles.condition(oracles.ORACLES[name], arrays, options, "float64")
-    assert (off <= allowed).all(), f"{np.max(off / allowed):.3f} of what is allowed"
+    for o, unit in zip(off, oracles.condition(name, arrays, options, "float64"), strict=True):
+        assert (o <= 2 * unit).all(), f"{np.max(o / unit):.3f} units of 1 + condition"
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(("name", "lane"), LANED)
-def test_half_types(name, dtype, lane, monkeypatch):
-    for data, draw in {
-        "normal": lambda rng, s: rng.normal(size=s),
-        "offset": lambda rng, s: rng.normal(100, 1, s),
-        "large": lambda rng, s: 3e4 * rng.uniform(-1, 1, s),
-        "small": lambda rng, s: 1e-6 * rng.normal(size=s),
-        "constant": lambda rng, s: np.full(s, 0.1),
-    }.items():
-        monkeypatch.setitem(DATA, data, rows(draw))
+def test_half_types(name, dtype, lane):
+    for data in HALF:
         for n in (37, 5001):
-            assert np.max(measured(name, data, n, dtype, lane)[2]) <= 0.51, data
+            _, _, off = measured(name, data, n, dtype, lane)
+            assert max(np.max(o) for o in off) <= 0.51, data
+
+
+def test_one_digit_too_few_is_refused():
+    arrays, options, off = measured("rms_norm", "normal", 37, "float32", "formula")
+    require_half_an_ulp("rms_norm", arrays, options, off)
+    with pytest.raises(AssertionError, match="ulp"):
+        require_half_an_ulp("rms_norm", arrays, options, [o + 0.1 for o in off])
 
 
 def test_the_measure_sees_half_an_ulp():
@@ -143,9 +142,10 @@ def main() -> None:
     table = Table("operator", "lane", "dtype", "largest error", "on", "of rows of", box=None)
     for name, lane in track(LANED, console=Console(stderr=True), transient=True):
         for dtype in libraries.DTYPES:
-            kinds = ["normal", "constant"] if dtype in ("float16", "bfloat16") else list(DATA)
             worst = max(
-                (largest_error(name, data, n, dtype, lane), data, n) for data in kinds for n in (37, 1024, 5001)
+                (largest_error(name, data, n, dtype, lane), data, n)
+                for data in OF_DTYPE[dtype]
+                for n in (37, 1024, 5001)
             )
             unit = "of 1 + condition" if dtype == "float64" else "ulp"
             table.add_row(name, lane, dtype, f"{worst[0]:.3f} {unit}", worst[1], str(worst[2]))
@@ -155,8 +155,9 @@ def main() -> None:
 def largest_error(name, data, n, dtype, lane) -> float:
     arrays, options, off = measured(name, data, n, dtype, lane)
     if dtype == "float64":
-        off = off / oracles.condition(oracles.ORACLES[name], arrays, options, dtype)
-    return float(np.max(off))
+        units = oracles.condition(name, arrays, options, dtype)
+        off = [o / unit for o, unit in zip(off, units, strict=True)]
+    return max(float(np.max(o)) for o in off)
 
 
 if __name__ == "__main__":

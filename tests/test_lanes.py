@@ -218,5 +218,6 @@ def test_every_level_is_right(level):
 def test_every_operator_refuses_to_fall_back_unseen():
     for name in (name for name in OPERATORS if OPERATORS[name].kernel):
         case = OPERATORS[name].cases[0]
+        swapped = [a.astype(">f4") if a.dtype.kind == "f" else a for a in case.arrays(0)]
         with refnorm.lane("kernel"), pytest.raises(RuntimeError, match="no kernel takes this call"):
-            OPERATORS[name].function(*(a.astype(">f4") for a in case.arrays(0)), **case.options)
+            OPERATORS[name].function(*swapped, **case.options)

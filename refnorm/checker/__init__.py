@@ -16,12 +16,13 @@ from . import calls
 from .contract import contract_layer
 from .diagnose import diagnosis_layer
 from .laws import laws_layer
+from .measure import packed
 from .pace import Pace
 from .report import Finding, Layer, Report, Worst
 from .trial import Trial, require_signature
 from .values import failing, special_layer, values_layer
 
-__all__ = ["Finding", "Layer", "Plan", "Report", "Worst", "check", "find_operator", "inputs", "plan", "run"]
+__all__ = ["Finding", "Layer", "Plan", "Report", "Worst", "check", "find_operator", "inputs", "packed", "plan", "run"]
 
 BUDGET = 60.0
 

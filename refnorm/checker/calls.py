@@ -49,8 +49,16 @@ class Call:
         return self.arrays[0].size
 
     @cached_property
+    def answer(self):
+        return measure.answer(self.operator, self.arrays, self.options)
+
+    @cached_property
     def wanted(self) -> np.ndarray:
-        return measure.reference(self.operator, self.arrays, self.options)
+        return measure.packed(self.answer)
+
+    @property
+    def shapes(self) -> tuple:
+        return measure.shapes(self.answer)
 
     @cached_property
     def yardstick(self) -> np.ndarray:

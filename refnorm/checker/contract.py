@@ -63,7 +63,7 @@ def contract_layer(candidate, trials: list[Trial], pace: Pace, strict: bool) -> 
     layer = Layer("contract", ran=len(trials))
     _shape_and_dtype(layer, trials)
     # one case is enough for the rest, and the fullest of those that went well says most
-    able = [t for t in trials if t.error is None and t.call.size and t.got.shape == t.call.wanted.shape]
+    able = [t for t in trials if t.error is None and t.call.size and t.shapes == t.call.shapes]
     if not able:
         layer.skipped = "layouts, many rows, repeatability: no plain call went through"
         return layer
@@ -83,12 +83,12 @@ def _shape_and_dtype(layer: Layer, trials: list[Trial]) -> None:
         layer.find(f"crashes, first at '{t.call.label}' in {t.call.dtype}: {t.error}", "fails", len(crashed))
         break
     went = [t for t in trials if t.error is None]
-    bent = [t for t in went if t.got.shape != t.call.wanted.shape]
+    bent = [t for t in went if t.shapes != t.call.shapes]
     cast = [t for t in went if t.got.dtype != t.call.dtype]
     spoilt = [t for t in went if t.overwritten]
     if bent:
         t = bent[0]
-        layer.find(f"shape {t.got.shape} where {t.call.wanted.shape} was wanted ('{t.call.label}')", "fails", len(bent))
+        layer.find(f"shape {t.shapes} where {t.call.shapes} was wanted ('{t.call.label}')", "fails", len(bent))
     if cast:
         layer.find(f"returns {cast[0].got.dtype} for {cast[0].call.dtype}", "fails", len(cast))
     layer.find("overwrites its input", "fails", len(spoilt))
@@ -139,7 +139,7 @@ def _repeatability(layer: Layer, candidate, first: Trial, strict: bool) -> None:
 def _rowwise(call: Call) -> bool:
     """Return whether the reference itself gives the last row the same answer when it comes alone."""
     x, wanted = call.arrays[0], call.wanted
-    if x.ndim < 2 or wanted.shape[:1] != x.shape[:1]:
+    if x.ndim < 2 or isinstance(call.answer, tuple) or wanted.shape[:1] != x.shape[:1]:
         return False
     alone = replace(call, arrays=[x[-1:], *call.arrays[1:]])
     return alike(alone, wanted[-1:], alone.wanted)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._registry import Operator
 from .calls import Call
-from .measure import bound, quiet, reference, unit, widened
+from .measure import bound, packed, quiet, reference, unit, widened
 from .report import Layer
 from .trial import Trial
 from .values import failing
@@ -84,7 +84,7 @@ def hypotheses(candidate, operator: Operator) -> dict[str, Callable[[Call], np.n
     usual = _defaults(operator.function)
     found: dict[str, Callable] = {}
     for options in operator.conventions.values():
-        if any(usual[k] != v for k, v in options.items()):
+        if any(usual.get(k) != v for k, v in options.items()):
             found[f"convention {_followers(operator, options)} ({_said(options)})"] = _with(options)
     own = {k: v for k, v in _defaults(candidate).items() if k in usual and usual[k] != v}
     if own and own not in operator.conventions.values():
@@ -123,7 +123,7 @@ def _defaults(function) -> dict:
 def twin_answer(twin, call: Call) -> np.ndarray:
     """Return a wrong twin's answer: it computes in float64, and the answer is rounded to the tested type."""
     with quiet():
-        return np.asarray(twin(*widened(call.arrays), **call.options)).astype(call.dtype)
+        return packed(twin(*widened(call.arrays), **call.options)).astype(call.dtype)
 
 
 def _match(name: str, answer, wrong: list[Trial], right: list[Trial], grade: str) -> Match:

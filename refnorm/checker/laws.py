@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from .._registry import Law, Operator
-from .measure import DRAWS, bound, nudged, quiet, reference, unit
+from .measure import DRAWS, answer, bound, changed, nudged, packed, quiet, unit
 from .pace import Pace
 from .report import Layer
 
@@ -33,7 +33,7 @@ def laws_layer(candidate, operator: Operator, seed: int, dtypes, pace: Pace) -> 
 
 def _trouble(candidate, operator: Operator, law: Law, rng, dtype: str) -> str:
     """Return what is wrong with one law, or nothing."""
-    arrays = [draw(rng).astype(dtype) for draw in law.draws]
+    arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in (np.asarray(draw(rng)) for draw in law.draws)]
     try:
         left, right = sides(law, lambda *a, **k: candidate(*(np.array(x) for x in a), **k), arrays)
     except (Exception, SystemExit) as error:  # a crash is a finding
@@ -50,8 +50,8 @@ def _trouble(candidate, operator: Operator, law: Law, rng, dtype: str) -> str:
 def sides(law: Law, f, arrays) -> tuple[np.ndarray, np.ndarray]:
     """Return both sides of a law in float64; `f` sees arrays of the tested dtype, and rounds to it."""
     with quiet():
-        left, right = law.function(lambda *a, **k: np.asarray(f(*a, **k)), *(a.copy() for a in arrays))
-    return np.asarray(left, "float64"), np.asarray(right, "float64")
+        left, right = law.function(lambda *a, **k: changed(np.asarray, f(*a, **k)), *(a.copy() for a in arrays))
+    return packed(left).astype("float64"), packed(right).astype("float64")
 
 
 def residual_yardstick(operator: Operator, law: Law, arrays, rng) -> np.ndarray:
@@ -63,8 +63,12 @@ def residual_yardstick(operator: Operator, law: Law, arrays, rng) -> np.ndarray:
     """
     dtype = arrays[0].dtype
     largest = None
+
+    def perfect(*arrays, **options):
+        return changed(lambda y: y.astype(dtype), answer(operator, nudged(list(arrays), rng), options))
+
     for _ in range(DRAWS):
-        left, right = sides(law, lambda *a, **k: reference(operator, nudged(list(a), rng), k).astype(dtype), arrays)
+        left, right = sides(law, perfect, arrays)
         far = np.abs(left - right)
         largest = far if largest is None else np.maximum(largest, far)
     return largest + unit(left, dtype) + unit(right, dtype)

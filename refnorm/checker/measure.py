@@ -14,7 +14,10 @@ import numpy as np
 
 from .._modes import compute, lane
 
-__all__ = ["DRAWS", "baseline_error", "bound", "nudged", "quiet", "reach", "reference", "unit", "widened", "yardstick"]
+__all__ = [
+    "DRAWS", "answer", "baseline_error", "bound", "changed", "nudged", "packed", "quiet", "reach", "reference",
+    "shapes", "unit", "widened", "yardstick",
+]  # fmt: skip
 
 DRAWS = 8
 
@@ -39,10 +42,42 @@ def widened(arrays) -> list:
     return _each(lambda a: a.astype("float64"), arrays)
 
 
-def reference(operator, arrays, options) -> np.ndarray:
+# ---- operators that return several things ----
+
+
+def packed(answer) -> np.ndarray:
+    """Return an answer as one array: itself, or the outputs of a tuple laid end to end, counts in the dtype of data."""
+    if not isinstance(answer, tuple):
+        return np.asarray(answer)
+    parts = [np.asarray(part) for part in answer]
+    data = next((part.dtype for part in parts if part.dtype.kind == "f"), np.dtype("float64"))
+    return np.concatenate([part.astype(data if part.dtype.kind in "iu" else part.dtype).reshape(-1) for part in parts])
+
+
+def shapes(answer) -> tuple:
+    """Return the shape of an answer, or the tuple of shapes of a tuple."""
+    return tuple(np.shape(part) for part in answer) if isinstance(answer, tuple) else np.shape(answer)
+
+
+def changed(change, answer):
+    """Return an answer with `change` applied to each output that is an array."""
+    if isinstance(answer, tuple):
+        return tuple(part if isinstance(part, int) else change(np.asarray(part)) for part in answer)
+    return change(np.asarray(answer))
+
+
+# ---- the reference ----
+
+
+def answer(operator, arrays, options):
     """Return the operator's formula in float64 at these arrays, not rounded to their type."""
     with lane("formula"), compute("wide"), quiet():
         return operator.function(*widened(arrays), **options)
+
+
+def reference(operator, arrays, options) -> np.ndarray:
+    """Return the same as one array."""
+    return packed(answer(operator, arrays, options))
 
 
 def nudged(arrays, rng) -> list:
@@ -93,7 +128,7 @@ def baseline_error(call) -> float:
     if function is None:
         return 0.0
     with quiet():
-        error = np.abs(function(*call.handed(), **call.options).astype("float64") - call.wanted)
+        error = np.abs(packed(function(*call.handed(), **call.options)).astype("float64") - call.wanted)
     return float(error[np.isfinite(error)].max(initial=0.0))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .._registry import Operator
-from .measure import reference
+from .measure import answer, changed
 
 __all__ = ["nulls"]
 
@@ -16,14 +16,15 @@ def nulls(operator: Operator) -> dict[str, Callable]:
     """Return name -> candidate. They know the right shape and dtype, so that only their numbers are wrong."""
 
     def right(x, *parameters, **options):
-        return reference(operator, [x, *parameters], options).astype(x.dtype)
+        return changed(lambda y: y.astype(x.dtype), answer(operator, [x, *parameters], options))
+
+    rng = np.random.default_rng()
 
     def noise(*arrays, **options):
-        y = right(*arrays, **options)
-        return np.random.default_rng().normal(size=y.shape).astype(y.dtype)
+        return changed(lambda y: rng.normal(size=y.shape).astype(y.dtype), right(*arrays, **options))
 
     def filled(fill):
-        return lambda x, *parameters, **options: np.full_like(right(x, *parameters, **options), fill(x))
+        return lambda x, *arrays, **options: changed(lambda y: np.full_like(y, fill(x)), right(x, *arrays, **options))
 
     return {
         "zeros": filled(lambda x: 0),

@@ -6,12 +6,10 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from .._modes import compute, lane
 from .._registry import OPERATORS, Honest
 from . import BUDGET, Plan, find_operator, plan, run
-from .measure import widened
+from .measure import changed, widened
 from .nulls import nulls
 from .pace import Pace
 from .report import Report, number
@@ -96,7 +94,7 @@ def as_candidate(twin: Callable) -> Callable:
     """Return a wrong twin as somebody would hand it in: float64 inside, answers in the type of the input."""
 
     def candidate(x, *parameters, **options):
-        return np.asarray(twin(*widened([x, *parameters]), **options)).astype(x.dtype)
+        return changed(lambda y: y.astype(x.dtype), twin(*widened([x, *parameters]), **options))
 
     return candidate
 

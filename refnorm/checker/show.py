@@ -85,13 +85,13 @@ def snippet(report: Report) -> str:
         first, _, rest = name.partition(".")
         given = f"from {module} import {first}\ncandidate = {first}{'.' + rest if rest else ''}"
     return f"""import numpy as np, refnorm
-from refnorm.checker import inputs
+from refnorm.checker import inputs, packed
 {given}
 arrays, options = inputs("{report.operator}", "{worst.label}", dtype="{worst.dtype}", seed={report.seed})
-got = np.asarray(candidate(*arrays, **options))
+got = packed(candidate(*arrays, **options))
 arrays, options = inputs("{report.operator}", "{worst.label}", dtype="{worst.dtype}", seed={report.seed})
 with refnorm.lane("formula"):
-    wanted = refnorm.{report.wing}.{report.operator}(*arrays, **options)
+    wanted = packed(refnorm.{report.wing}.{report.operator}(*arrays, **options))
 print("got", got{at}, "wanted", wanted{at})"""
 
 

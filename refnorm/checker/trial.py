@@ -21,6 +21,7 @@ class Trial:
 
     call: Call
     got: np.ndarray | None = None
+    shapes: tuple | None = None
     error: str | None = None
     overwritten: bool = False
 
@@ -66,12 +67,13 @@ def ask(candidate, call: Call) -> Trial:
     arrays = call.handed()
     try:
         with quiet():
+            answer = candidate(*arrays, **call.options)
             # a copy at once: the memory may be the input's, or be used again for the next answer
-            got = np.array(candidate(*arrays, **call.options))
+            got, shapes = np.array(measure.packed(answer)), measure.shapes(answer)
     except (Exception, SystemExit) as error:  # a crash is a finding, not the end of the run
         text = str(error).strip().splitlines()
         return Trial(call, error=f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__)
-    return Trial(call, got, overwritten=_bytes(arrays) != _bytes(call.arrays))
+    return Trial(call, got, shapes, overwritten=_bytes(arrays) != _bytes(call.arrays))
 
 
 def _bytes(arrays) -> list:
@@ -84,8 +86,9 @@ def judge(trial: Trial) -> Judged:
     worst = dict(grade="F", yardsticks=np.inf, ulp=np.inf)
     if trial.error is not None:
         return Judged(**worst, why=trial.error)
-    if got.shape != call.wanted.shape:
-        return Judged(**worst, why=f"shape {got.shape}, wanted {call.wanted.shape}")
+    shape, wanted = (got.shape, call.wanted.shape) if trial.shapes is None else (trial.shapes, call.shapes)
+    if shape != wanted:
+        return Judged(**worst, why=f"shape {shape}, wanted {wanted}")
     if got.dtype.kind != "f":
         return Judged(**worst, why=f"holds {got.dtype}, wanted {call.dtype}")
     if not got.size:

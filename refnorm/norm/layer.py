@@ -41,6 +41,7 @@ kernels = load(__name__)
         case("no rows", normal(0, 4), normal(4), normal(4)),
     ],
     bench=case("rows", normal(4096, 1024), normal(1024), normal(1024)),
+    rows=lambda x, rng: ([x, *rng.normal(size=(2, x.shape[1]))], {}),
 )
 def layer_norm(x, weight=None, bias=None, /, *, axis=-1, eps=1e-5, out=None):
     r"""Normalize `x` to zero mean and unit variance along `axis`, then scale and shift.

@@ -39,6 +39,7 @@ kernels = load(__name__)
         case("no rows", normal(0, 4), normal(4)),
     ],
     bench=case("rows", normal(4096, 1024), normal(1024)),
+    rows=lambda x, rng: ([x, rng.normal(size=x.shape[1])], {}),
 )
 def rms_norm(x, weight=None, /, *, axis=-1, eps=1e-6, out=None):
     r"""Scale `x` to unit root mean square along `axis`.

@@ -1,0 +1,1 @@
+"""Known mistakes and framework conventions of the operators; read by the checker and the tests only."""

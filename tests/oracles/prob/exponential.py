@@ -1,0 +1,20 @@
+"""softmax and its logarithm in long double."""
+
+import numpy as np
+
+from oracles.rows import rows_of
+
+
+def softmax(x, *, axis=-1):
+    rows, back = rows_of(x, axis)
+    e = np.exp(rows - rows.max(axis=-1, keepdims=True))
+    return back(e / e.sum(axis=-1, keepdims=True))
+
+
+def log_softmax(x, *, axis=-1):
+    rows, back = rows_of(x, axis)
+    z = rows - rows.max(axis=-1, keepdims=True)
+    e = np.exp(z)
+    np.put_along_axis(e, rows.argmax(axis=-1)[..., None], 0, axis=-1)
+    bad = np.isnan(z).any(axis=-1, keepdims=True)
+    return back(np.where(bad, np.nan, z - np.log1p(e.sum(axis=-1, keepdims=True))))
