@@ -250,7 +250,7 @@ def test_signatures_of_the_foundation_stay():
 
 
 def test_import_is_quick():
-    """A wing of today in 50 ms above NumPy, refnorm itself in 20 (of processor time, the best of three: the machine is shared)."""
+    """A wing in 50 ms above NumPy, refnorm itself in 20: processor time (the machine is shared), the best of three."""
     import subprocess
     import sys
 
