@@ -1,4 +1,5 @@
-"""Time our kernels against torch, onnxruntime, numba and JAX: ``python asv_bench/peers.py layer_norm --threads 1``.
+"""Time our kernels against torch, torch.compile, onnxruntime, numba, JAX and NumPy:
+``python asv_bench/peers.py layer_norm --threads 1``.
 
 Each family runs in a process of its own; in it our call and theirs take turns, and medians are compared. Forward calls
 write to memory that is there already, where the rival can; every process reuses freed heap (MALLOC_MMAP_MAX_=0,
@@ -23,6 +24,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 from rivals import CASES, CLOCKS, FAMILIES, medians, ours, require_agreement
 
+from refnorm import OPERATORS
 from refnorm._lanes import cpu_level
 from refnorm._threads import thread_count
 
@@ -69,15 +71,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def needs(family: str) -> tuple[str, ...]:
-    return (family, "onnx") if family == "onnxruntime" else (family,)
+    return {"onnxruntime": ("onnxruntime", "onnx"), "inductor": ("torch",)}.get(family, (family,))
 
 
 def in_its_own_process(family: str, arguments) -> list[dict]:
     """Run this file again for one family; tell progress on stderr."""
     command = [sys.executable, __file__, "--inside", family, "--threads", str(arguments.threads)]
     command += ["--seconds", str(arguments.seconds), "--clock", arguments.clock, *arguments.case]
-    lane = {"REFNORM_LANE": "kernel", "REFNORM_NUM_THREADS": str(arguments.threads)}  # nothing falls back unseen
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **NOFAULT, **lane})
+    threads = dict.fromkeys(("REFNORM_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(arguments.threads))
+    given = NOFAULT | threads | {"REFNORM_LANE": "kernel"}  # nothing falls back unseen
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | given)
     records = []
     for line in child.stdout:
         records.append(json.loads(line))
@@ -91,7 +94,7 @@ def inside(family: str, chosen, arguments):
     """Yield one record for each call that the family has."""
     rival = importlib.import_module(f"rivals.with_{family}")
     rival.use_threads(arguments.threads)
-    for case in chosen:
+    for case in (c for c in chosen if c.operator in OPERATORS):
         arrays = case.arrays()
         us = ours(case, arrays)
         calls = dict(rival.calls(case, arrays))

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
         (["--dtypes"], {"default": "float32,float64", "help": "comma-separated (default %(default)s)"}),
         (["--grade"], {"default": "C", "choices": "ABC", "help": "the lowest that conforms (default %(default)s)"}),
         (["--strict"], {"action": "store_true", "help": "let findings fail"}),
+        (["--partial"], {"action": "store_true", "help": "judge what it offers; it declines by NotImplementedError"}),
         (["--budget"], {"type": float, "default": 60.0, "metavar": "S", "help": "seconds (default %(default)s)"}),
     )  # fmt: skip
     command(list_operators, "list", as_json)
@@ -68,7 +69,8 @@ def check(arguments) -> int:
         with _progress() as progress:
             report = check(
                 candidate, arguments.operator, seed=arguments.seed, dtypes=tuple(arguments.dtypes.split(",")),
-                grade=arguments.grade, strict=arguments.strict, budget=arguments.budget, progress=progress,
+                grade=arguments.grade, strict=arguments.strict, partial=arguments.partial, budget=arguments.budget,
+                progress=progress,
             )  # fmt: skip
     report.candidate = arguments.impl
     _hand_over(report, arguments.json)

@@ -26,13 +26,13 @@ ARRAYS = {"x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "sign
 
 
 def floor(path: Path) -> int:
-    """0: what is true of any array; 1: registry and engines; 2: wings and cards; 3: checker and command line."""
+    """0: what is true of any array; 1: registry and engines; 2: wings and cards; 3: checker, peers, command line."""
     first = path.relative_to(ROOT).parts[0]
     if first in ("_core", "_registry.py"):
         return 1
     if first in (*WINGS, "cards"):
         return 2
-    if first in ("checker", "__main__.py", "demo.py"):
+    if first in ("checker", "peers", "__main__.py", "demo.py"):
         return 3
     if first == "__init__.py":
         return 0

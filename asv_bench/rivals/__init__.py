@@ -13,9 +13,10 @@ from functools import partial
 import numpy as np
 
 from refnorm import OPERATORS
+from refnorm._cases import Draw, normal, permutation
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-FAMILIES = ("torch", "onnxruntime", "numba", "jax")
+FAMILIES = ("torch", "inductor", "onnxruntime", "numba", "jax", "numpy")
 LEAST_TURNS = 9
 LEAST_TIMED = 2e-4  # seconds: a shorter call is repeated within its turn
 
@@ -26,8 +27,7 @@ class Case:
 
     label: str
     operator: str
-    shape: tuple[int, ...]
-    parameters: int = 0
+    draws: tuple[Draw, ...]
     options: dict = field(default_factory=dict)
     vjp: bool = False
     channels_last: bool = False
@@ -35,27 +35,45 @@ class Case:
     def arrays(self) -> list[np.ndarray]:
         """Return the arrays of the call: with `vjp` the cotangent first."""
         rng = np.random.default_rng(0)
-        x = rng.standard_normal(self.shape, dtype="float32")
+        draws = (self.draws[0], *self.draws) if self.vjp else self.draws
+        arrays = [np.asarray(draw(rng)) for draw in draws]
+        arrays = [a.astype("float32") if a.dtype.kind == "f" else a for a in arrays]
         if self.channels_last:
-            x = np.moveaxis(x.reshape(self.shape[0], *self.shape[2:], self.shape[1]), -1, 1)
-        cotangent = [rng.standard_normal(self.shape, dtype="float32")] if self.vjp else []
-        return [*cotangent, x, *(rng.standard_normal(self.shape[-1], dtype="float32") for _ in range(self.parameters))]
+            n, c, *spatial = arrays[0].shape
+            arrays[0] = np.moveaxis(arrays[0].reshape(n, *spatial, c), -1, 1)
+        return arrays
 
 
-IMAGES = (32, 64, 112, 112)
+def signs(n: int) -> Draw:
+    return Draw((n,), lambda rng, s: rng.choice([-1.0, 1.0], s), "signs")
+
+
+IMAGES = normal(32, 64, 112, 112)
+PLANES = normal(32, 64, 56, 56)
+CHANNELS = (normal(64), normal(64))
+SQUARE = normal(4096, 4096)
 MAX = {"window": 3, "stride": 2, "padding": 1}
 CASES = (
-    Case("layer_norm 4096x4096", "layer_norm", (4096, 4096), 2),
-    Case("layer_norm 8192x768", "layer_norm", (8192, 768), 2),
-    Case("layer_norm 1x768", "layer_norm", (1, 768), 2),
-    Case("rms_norm 4096x4096", "rms_norm", (4096, 4096), 1),
-    Case("softmax 8192x1024", "softmax", (8192, 1024)),
-    Case("max_pool 3x3/2", "max_pool", IMAGES, options=MAX),
-    Case("max_pool 3x3/2 channels last", "max_pool", IMAGES, options=MAX, channels_last=True),
-    Case("avg_pool 2x2/2", "avg_pool", IMAGES, options={"window": 2}),
-    Case("avg_pool 2x2/2 channels last", "avg_pool", IMAGES, options={"window": 2}, channels_last=True),
-    Case("layer_norm_vjp 4096x4096", "layer_norm", (4096, 4096), 2, vjp=True),
-    Case("softmax_vjp 8192x1024", "softmax", (8192, 1024), vjp=True),
+    Case("layer_norm 4096x4096", "layer_norm", (SQUARE, normal(4096), normal(4096))),
+    Case("layer_norm 8192x768", "layer_norm", (normal(8192, 768), normal(768), normal(768))),
+    Case("layer_norm 1x768", "layer_norm", (normal(1, 768), normal(768), normal(768))),
+    Case("rms_norm 4096x4096", "rms_norm", (SQUARE, normal(4096))),
+    Case("batch_norm_train 32x64x56x56", "batch_norm_train", (PLANES, *CHANNELS)),
+    Case("instance_norm 32x64x56x56", "instance_norm", (PLANES, *CHANNELS)),
+    Case("group_norm 32x64x56x56 by 32", "group_norm", (PLANES, *CHANNELS), {"groups": 32}),
+    Case("lp_normalize 8192x1024", "lp_normalize", (normal(8192, 1024),)),
+    Case("softmax 8192x1024", "softmax", (normal(8192, 1024),)),
+    Case("max_pool 3x3/2", "max_pool", (IMAGES,), MAX),
+    Case("max_pool 3x3/2 channels last", "max_pool", (IMAGES,), MAX, channels_last=True),
+    Case("avg_pool 2x2/2", "avg_pool", (IMAGES,), {"window": 2}),
+    Case("avg_pool 2x2/2 channels last", "avg_pool", (IMAGES,), {"window": 2}, channels_last=True),
+    Case("adaptive_avg_pool 7x7", "adaptive_avg_pool", (IMAGES,), {"output_size": 7}),
+    Case("gem_pool p=3", "gem_pool", (normal(32, 512, 28, 28),), {"p": 3.0, "axis": (2, 3)}),
+    Case("gem_pool p=2.37", "gem_pool", (normal(32, 512, 28, 28),), {"p": 2.37, "axis": (2, 3)}),
+    Case("walsh_hadamard 4096x4096", "walsh_hadamard_transform", (SQUARE,)),
+    Case("fastfood 4096x4096", "fastfood_project", (SQUARE, signs(4096), permutation(4096), normal(4096))),
+    Case("layer_norm_vjp 4096x4096", "layer_norm", (SQUARE, normal(4096), normal(4096)), vjp=True),
+    Case("softmax_vjp 8192x1024", "softmax", (normal(8192, 1024),), vjp=True),
 )
 
 
@@ -64,17 +82,25 @@ def ours(case: Case, arrays):
     operator = OPERATORS[case.operator]
     if case.vjp:
         return partial(operator.gradient, *arrays, **case.options)
-    out = operator.function(*arrays, **case.options)
+    answer = operator.function(*arrays, **case.options)
+    out = answer[0] if isinstance(answer, tuple) else answer
     return partial(operator.function, *arrays, **case.options, out=out)  # as quick to call as the rivals' closures
 
 
 def require_agreement(label: str, got, wanted) -> None:
-    """Refuse to time a call that computes something else. Loose: accuracy is measured elsewhere."""
-    pairs = zip(got, wanted, strict=True) if isinstance(wanted, tuple) else [(got, wanted)]
+    """Refuse to time a call that computes something else. Loose: accuracy is measured elsewhere.
+
+    A rival may give fewer outputs than we do.
+    """
+    pairs = zip(got, wanted, strict=False) if isinstance(got, tuple) else [(got, _first(wanted))]
     for a, b in pairs:
-        a = np.asarray(a)
+        a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape or not np.max(np.abs(a - b)) <= 1e-3 * np.max(np.abs(b)):
             raise AssertionError(f"{label} does not compute what we compute")
+
+
+def _first(answer):
+    return answer[0] if isinstance(answer, tuple) else answer
 
 
 def medians(calls: dict, seconds: float, clock=time.perf_counter) -> tuple[dict[str, float], int]:

@@ -1,5 +1,6 @@
 """JAX on the CPU, jitted; every answer is fresh memory. XLA sizes its pool by the CPUs it may run on."""
 
+import functools
 import os
 
 
@@ -12,15 +13,21 @@ def calls(case, arrays):
     """Yield (what is called, the call); each returns something NumPy can read."""
     import jax
 
-    f = {"layer_norm": layer_norm, "rms_norm": rms_norm, "softmax": softmax, "max_pool": max_pool, "avg_pool": avg_pool}
-    if case.channels_last:
+    f = {
+        "layer_norm": layer_norm, "rms_norm": rms_norm, "softmax": softmax, "max_pool": max_pool, "avg_pool": avg_pool,
+        "batch_norm_train": batch_norm_train, "instance_norm": instance_norm, "group_norm": group_norm,
+        "lp_normalize": lp_normalize, "gem_pool": gem_pool, "adaptive_avg_pool": adaptive_avg_pool,
+        "walsh_hadamard_transform": walsh_hadamard_transform,
+    }.get(case.operator)  # fmt: skip
+    if f is None or case.channels_last:
         return
-    f, arrays = f[case.operator], [jax.numpy.asarray(a) for a in arrays]
+    numbers = {k: v for k, v in case.options.items() if k in ("groups", "p", "output_size")}
+    f, arrays = functools.partial(f, **numbers), [jax.numpy.asarray(a) for a in arrays]
     forward = jax.jit(f)
     both = jax.jit(lambda g, *inputs: jax.vjp(f, *inputs)[1](g))
     if not case.vjp:
         yield "allocates", lambda: forward(*arrays).block_until_ready()
-    elif case.parameters:
+    elif len(arrays) > 2:
         yield "forward and backward, allocates", lambda: jax.block_until_ready(both(*arrays))
     else:
         yield "forward and backward, allocates", lambda: both(*arrays)[0].block_until_ready()
@@ -56,3 +63,55 @@ def avg_pool(x):
     import jax
 
     return jax.lax.reduce_window(x, 0.0, jax.lax.add, (1, 1, 2, 2), (1, 1, 2, 2), "VALID") / 4
+
+
+def standardized(x, axes):
+    import jax
+
+    c = x - x.mean(axes, keepdims=True)
+    return c * jax.lax.rsqrt((c * c).mean(axes, keepdims=True) + 1e-5)
+
+
+def batch_norm_train(x, w, b):
+    return standardized(x, (0, 2, 3)) * w[:, None, None] + b[:, None, None]
+
+
+def instance_norm(x, w, b):
+    return standardized(x, (2, 3)) * w[:, None, None] + b[:, None, None]
+
+
+def group_norm(x, w, b, groups):
+    y = standardized(x.reshape(x.shape[0], groups, -1), -1).reshape(x.shape)
+    return y * w[:, None, None] + b[:, None, None]
+
+
+def lp_normalize(x):
+    import jax
+
+    return x * jax.lax.rsqrt(jax.numpy.maximum((x * x).sum(-1, keepdims=True), 1e-24))
+
+
+def gem_pool(x, p):
+    import jax
+
+    x = jax.numpy.maximum(x, 1e-6)
+    return (x * x * x if p == 3 else x**p).mean((2, 3)) ** (1 / p)
+
+
+def adaptive_avg_pool(x, output_size):
+    """Sizes that divide, as here, are a reshape."""
+    n, c, height, width = x.shape
+    size = output_size
+    return x.reshape(n, c, size, height // size, size, width // size).mean((3, 5))
+
+
+def walsh_hadamard_transform(x):
+    """H of n is H (x) H of root n: two batched products."""
+    import math
+
+    import jax
+    from scipy.linalg import hadamard
+
+    k = math.isqrt(x.shape[1])
+    h = jax.numpy.asarray(hadamard(k, dtype="float32"))
+    return (h @ (x.reshape(-1, k, k) @ h)).reshape(x.shape)

@@ -5,6 +5,14 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 POOL = {"max_pool": "MaxPool", "avg_pool": "AveragePool"}
+NODE = {
+    "layer_norm": ("LayerNormalization", {"axis": -1, "epsilon": 1e-5}),
+    "rms_norm": ("RMSNormalization", {"axis": -1, "epsilon": 1e-6}),
+    "softmax": ("Softmax", {"axis": -1}),
+    "lp_normalize": ("LpNormalization", {"axis": -1, "p": 2}),
+    "instance_norm": ("InstanceNormalization", {"epsilon": 1e-5}),
+    "group_norm": ("GroupNormalization", {"epsilon": 1e-5}),
+}
 OPSET, IR = 23, 10  # RMSNormalization came with opset 23
 _threads = [1]
 
@@ -15,7 +23,8 @@ def use_threads(n: int) -> None:
 
 def calls(case, arrays):
     """Yield (what is called, the call); each returns something NumPy can read."""
-    if not (case.vjp or case.channels_last):  # onnxruntime on the CPU has no gradients and no channels-last pools
+    # onnxruntime on the CPU has no gradients and no channels-last pools
+    if (case.operator in NODE or case.operator in POOL) and not (case.vjp or case.channels_last):
         yield "out given", bound(node(case, len(arrays)), arrays)
 
 
@@ -26,10 +35,9 @@ def node(case, count):
         pads = [case.options.get("padding", 0)] * 4
         strides = [case.options.get("stride", k[0])] * 2
         return helper.make_node(POOL[case.operator], names, ["y"], kernel_shape=k, strides=strides, pads=pads)
-    if case.operator == "softmax":
-        return helper.make_node("Softmax", names, ["y"], axis=-1)
-    kind, eps = {"layer_norm": ("LayerNormalization", 1e-5), "rms_norm": ("RMSNormalization", 1e-6)}[case.operator]
-    return helper.make_node(kind, names, ["y"], axis=-1, epsilon=eps)
+    kind, attributes = NODE[case.operator]
+    groups = {"num_groups": case.options["groups"]} if "groups" in case.options else {}
+    return helper.make_node(kind, names, ["y"], **attributes, **groups)
 
 
 def session(one, arrays):

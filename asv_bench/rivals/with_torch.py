@@ -1,7 +1,10 @@
 """torch: `out=` where the operator writes to it directly (layer_norm's computes and copies), else fresh memory."""
 
+import math
+
 import torch
 import torch.nn.functional as F
+from scipy.linalg import hadamard
 
 
 def use_threads(n: int) -> None:
@@ -11,15 +14,15 @@ def use_threads(n: int) -> None:
 
 def calls(case, arrays):
     """Yield (what is called, the call); each returns something NumPy can read."""
-    yield from {
-        ("layer_norm", False): layer_norm,
-        ("rms_norm", False): rms_norm,
-        ("softmax", False): softmax,
-        ("max_pool", False): max_pool,
-        ("avg_pool", False): avg_pool,
-        ("layer_norm", True): layer_norm_vjp,
-        ("softmax", True): softmax_vjp,
-    }[case.operator, case.vjp](case, *map(torch.from_numpy, arrays))
+    forward = {
+        "layer_norm": layer_norm, "rms_norm": rms_norm, "softmax": softmax, "max_pool": max_pool,
+        "avg_pool": avg_pool, "batch_norm_train": batch_norm_train, "instance_norm": instance_norm,
+        "group_norm": group_norm, "lp_normalize": lp_normalize, "adaptive_avg_pool": adaptive_avg_pool,
+        "gem_pool": gem_pool, "walsh_hadamard_transform": walsh_hadamard_transform,
+        "fastfood_project": fastfood_project,
+    }  # fmt: skip
+    gradient = {"layer_norm": layer_norm_vjp, "softmax": softmax_vjp}
+    yield from (gradient if case.vjp else forward)[case.operator](case, *map(torch.from_numpy, arrays))
 
 
 def layer_norm(case, x, w, b):
@@ -54,6 +57,63 @@ def avg_pool(case, x):
     for layout, t in layouts(case, x):
         y = F.avg_pool2d(t, 2)
         yield layout + "out given", lambda t=t, y=y: torch.ops.aten.avg_pool2d.out(t, [2, 2], out=y)
+
+
+def batch_norm_train(case, x, w, b):
+    yield "allocates", lambda: F.batch_norm(x, None, None, w, b, True, 0.1, 1e-5)
+
+
+def instance_norm(case, x, w, b):
+    yield "allocates", lambda: F.instance_norm(x, weight=w, bias=b, eps=1e-5)
+
+
+def group_norm(case, x, w, b):
+    yield "allocates", lambda: F.group_norm(x, case.options["groups"], w, b, 1e-5)
+
+
+def lp_normalize(case, x):
+    y = torch.empty_like(x)
+    yield "out given", lambda: F.normalize(x, dim=-1, out=y)
+
+
+def adaptive_avg_pool(case, x):
+    size = case.options["output_size"]
+    for layout, t in layouts(case, x):
+        y = F.adaptive_avg_pool2d(t, size)
+        yield layout + "out given", lambda t=t, y=y: torch.ops.aten.adaptive_avg_pool2d.out(t, [size, size], out=y)
+
+
+def gem_pool(case, x):
+    p = case.options["p"]
+    yield "allocates", lambda: x.clamp(min=1e-6).pow(p).mean((2, 3)).pow(1 / p)
+
+
+def walsh_hadamard_transform(case, x):
+    """H of 4096 is H64 (x) H64: two batched products, far quicker here than butterflies."""
+    first, second = torch.empty_like(x), torch.empty_like(x)
+    yield "two products, out given", lambda: transform(x, first, second)
+
+
+def transform(x, first, second):
+    rows, n = x.shape
+    k = math.isqrt(n)
+    h = torch.from_numpy(hadamard(k, dtype="float32"))
+    torch.matmul(x.view(-1, k), h, out=first.view(-1, k))
+    torch.matmul(h, first.view(rows, k, k), out=second.view(rows, k, k))
+    return second
+
+
+def fastfood_project(case, x, signs, permutation, gains):
+    n = signs.shape[0]
+    one, two, three = (torch.empty_like(x) for _ in range(3))
+    scale = 1 / math.sqrt(n * float(gains.square().sum()))
+
+    def call():
+        torch.mul(x, signs, out=one)
+        torch.index_select(transform(one, two, three), 1, permutation, out=one)
+        return transform(one.mul_(gains), two, three).mul_(scale)
+
+    yield "two products twice, out given", call
 
 
 def layer_norm_vjp(case, g, x, w, b):

@@ -76,6 +76,7 @@ def check(
     dtypes: Sequence[str] = ("float32", "float64"),
     grade: str = "C",
     strict: bool = False,
+    partial: bool = False,
     budget: float = BUDGET,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
@@ -95,6 +96,8 @@ def check(
         The lowest grade that conforms: A one ulp, B a few yardsticks, C as many as a row has elements.
     strict : bool
         Let findings fail: runs that differ in bits, batch dependence, flushed denormals, overflowing squares.
+    partial : bool
+        Let calls that the candidate declines (NotImplementedError) be skipped: the verdict is on the others.
     budget : float
         Seconds after which nothing more is asked; a run that got not through its cases is no pass.
     progress : callable, optional
@@ -119,7 +122,7 @@ def check(
     _require_choices(grade, dtypes)
     require_signature(candidate, op)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    return run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, Pace(budget, progress))
+    return run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, Pace(budget, progress), partial)
 
 
 def _require_choices(grade: str, dtypes: Sequence[str]) -> None:
@@ -130,22 +133,27 @@ def _require_choices(grade: str, dtypes: Sequence[str]) -> None:
         raise ValueError(f"dtypes must be some of {', '.join(calls.FLOATS)}, got {dtypes!r}")
 
 
-def run(candidate: Callable, drawn: Plan, grade: str, strict: bool, pace: Pace) -> Report:
+def run(candidate: Callable, drawn: Plan, grade: str, strict: bool, pace: Pace, partial: bool = False) -> Report:
     """Ask every call of a plan and judge the answers, layer by layer."""
     op = drawn.operator
     report = Report(op.name, op.wing, _name(candidate), drawn.seed, drawn.dtypes, grade, strict)
     report.floor = max(1, len(op.cases) * len(drawn.dtypes))
-    answers = {}
+    answers, asked = {}, {}
     for kind in ("plain", "hard", "special"):
         pace.tell(f"{kind} calls")
-        answers[kind] = list(pace.ask_all(candidate, getattr(drawn, kind)))
+        given = list(pace.ask_all(candidate, getattr(drawn, kind)))
+        answers[kind], asked[kind] = [t for t in given if not t.declined], len(given)
     report.ran = len(answers["plain"])
+    report.declined = asked["plain"] - report.ran
+    if partial:
+        report.floor = max(1, report.floor - report.declined)
     values, special = answers["plain"] + answers["hard"], answers["special"]
     pace.tell("contract")
     report.layers.append(contract_layer(candidate, answers["plain"], pace, strict))
     pace.tell("judging")
-    report.layers.append(values_layer(values, grade, strict, len(values) < len(drawn.plain + drawn.hard)))
-    report.layers.append(special_layer(special, grade, strict, len(special) < len(drawn.special)))
+    cut = asked["plain"] + asked["hard"] < len(drawn.plain + drawn.hard)
+    report.layers.append(values_layer(values, grade, strict, cut))
+    report.layers.append(special_layer(special, grade, strict, asked["special"] < len(drawn.special)))
     report.layers.append(laws_layer(candidate, op, drawn.seed, drawn.dtypes, pace))
     pace.tell("diagnosis")
     counted = values + [t for t in special if not t.call.strict_only]

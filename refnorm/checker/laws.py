@@ -36,6 +36,8 @@ def _trouble(candidate, operator: Operator, law: Law, rng, dtype: str) -> str:
     arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in (np.asarray(draw(rng)) for draw in law.draws)]
     try:
         left, right = sides(law, lambda *a, **k: candidate(*(np.array(x) for x in a), **k), arrays)
+    except NotImplementedError:  # an option that the candidate does not offer
+        return ""
     except (Exception, SystemExit) as error:  # a crash is a finding
         return f"{type(error).__name__}: {error}"
     yardstick = residual_yardstick(operator, law, arrays, rng)

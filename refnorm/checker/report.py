@@ -97,6 +97,7 @@ class Report:
     worst: Worst | None = None
     ran: int = 0
     floor: int = 1
+    declined: int = 0
     seconds: float = 0.0
 
     @property
@@ -139,7 +140,7 @@ class Report:
             "dtypes": list(self.dtypes), "wanted_grade": self.wanted_grade, "strict": self.strict,
             "conforms": self.conforms, "verdict": self.verdict, "grade": self.grade,
             "worst_ulp": number(self.worst_ulp), "worst_yardsticks": number(self.worst_yardsticks),
-            "ran": self.ran, "floor": self.floor, "seconds": round(self.seconds, 3),
+            "ran": self.ran, "floor": self.floor, "declined": self.declined, "seconds": round(self.seconds, 3),
             "named": list(self.named), "layers": [layer.as_dict() for layer in self.layers],
             "worst": self.worst and self.worst.as_dict(),
         }  # fmt: skip

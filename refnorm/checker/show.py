@@ -54,6 +54,8 @@ def _verdict(report: Report) -> str:
     colour = "green" if report.conforms else "red"
     ran = f"{report.ran} of {report.floor} cases ran"
     line = f"\n[bold {colour}]{report.verdict}[/]: grade {report.grade or '-'}, {ran} in {report.seconds:.1f} s"
+    if report.declined:
+        line += f"; [yellow]the candidate declines {report.declined} more[/]"
     if report.named:
         line += f"; recognised: [bold]{escape(report.named[0])}[/]"
     return line

@@ -24,6 +24,7 @@ class Trial:
     shapes: tuple | None = None
     error: str | None = None
     overwritten: bool = False
+    declined: bool = False
 
     @cached_property
     def judged(self) -> Judged:
@@ -70,6 +71,8 @@ def ask(candidate, call: Call) -> Trial:
             answer = candidate(*arrays, **call.options)
             # a copy at once: the memory may be the input's, or be used again for the next answer
             got, shapes = np.array(measure.packed(answer)), measure.shapes(answer)
+    except NotImplementedError as error:  # said aloud, and counted apart from crashes
+        return Trial(call, error=f"does not offer this: {error}", declined=True)
     except (Exception, SystemExit) as error:  # a crash is a finding, not the end of the run
         text = str(error).strip().splitlines()
         return Trial(call, error=f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__)

@@ -170,6 +170,25 @@ def test_answers_that_differ_in_bits_fail_under_strict_only(strict, verdict):
     assert report.conforms is not strict
 
 
+@pytest.mark.parametrize(("partial", "code"), [(False, 3), (True, 0)])
+def test_what_a_candidate_declines_is_skipped_only_where_that_is_asked(partial, code):
+    def candidate(x, weight=None, *, axis=-1, eps=1e-6):
+        if weight is not None:
+            raise NotImplementedError("no weights")
+        return rms(x, axis=axis, eps=eps)
+
+    report = refnorm.check(candidate, "rms_norm", seed=1, partial=partial)
+    weighted = sum(len(c.draws) > 1 for c in find_operator("rms_norm").cases)
+    assert (report.declined, report.exit_code) == (2 * weighted, code)
+
+
+def test_a_candidate_that_declines_everything_has_not_passed():
+    def candidate(*_, **__):
+        raise NotImplementedError
+
+    assert refnorm.check(candidate, "rms_norm", seed=1, partial=True).exit_code == 3
+
+
 # ---- values ----
 
 
@@ -316,7 +335,7 @@ def test_the_report_is_json_with_its_keys():
         assert said["schema"] == "refnorm.report/1"
         assert set(said) == {
             "schema", "operator", "candidate", "seed", "dtypes", "wanted_grade", "strict", "conforms", "verdict",
-            "grade", "worst_ulp", "worst_yardsticks", "ran", "floor", "seconds", "named", "layers", "worst",
+            "grade", "worst_ulp", "worst_yardsticks", "ran", "floor", "declined", "seconds", "named", "layers", "worst",
         }  # fmt: skip
         assert [layer["name"] for layer in said["layers"]] == [
             "contract",

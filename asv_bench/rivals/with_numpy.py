@@ -1,0 +1,38 @@
+"""NumPy and its BLAS, for what is a product of matrices; the threads are told to BLAS from outside."""
+
+import math
+
+import numpy as np
+from scipy.linalg import hadamard
+
+
+def use_threads(n: int) -> None:
+    """Nothing: see OPENBLAS_NUM_THREADS in peers.py."""
+
+
+def calls(case, arrays):
+    """Yield (what is called, the call)."""
+    if case.operator == "walsh_hadamard_transform":
+        (x,) = arrays
+        first, second = np.empty_like(x), np.empty_like(x)
+        yield "two products, out given", lambda: transform(x, first, second)
+    if case.operator == "fastfood_project":
+        x, signs, permutation, gains = arrays
+        one, two, three = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+        scaled = (gains / math.sqrt(len(signs) * float(gains @ gains))).astype("float32")
+
+        def call():
+            np.multiply(x, signs, out=one)
+            np.take(transform(one, two, three), permutation, axis=1, out=one, mode="clip")
+            return transform(np.multiply(one, scaled, out=one), two, three)
+
+        yield "two products twice, out given", call
+
+
+def transform(x, first, second):
+    """H of n is H (x) H of root n: two batched products."""
+    rows, n = x.shape
+    k = math.isqrt(n)
+    h = hadamard(k, dtype="float32")
+    np.matmul(x.reshape(-1, k), h, out=first.reshape(-1, k))
+    return np.matmul(h, first.reshape(rows, k, k), out=second.reshape(rows, k, k)).reshape(rows, n)

@@ -1,0 +1,42 @@
+"""Other people's operators, called as ours are: ``refnorm check group_norm --impl refnorm.peers.keras:group_norm``.
+
+One module a framework, imported only when it is named; arrays are NumPy's on both sides. Nothing is mended on the way:
+what a framework gets wrong stays wrong, and what it does not offer raises NotImplementedError (see ``--partial``).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from .._registry import OPERATORS
+
+__all__ = ["FRAMEWORKS", "Peer", "absent", "peers"]
+
+FRAMEWORKS = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "keras": ("keras", "jax")}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One operator of one framework."""
+
+    framework: str
+    operator: str
+    function: Callable
+    dtypes: tuple[str, ...]
+
+
+def absent(framework: str) -> list[str]:
+    """Return the modules that a framework needs and that are not installed."""
+    return [module for module in FRAMEWORKS[framework] if find_spec(module) is None]
+
+
+def peers(framework: str) -> Iterator[Peer]:
+    """Yield the operators that a framework has, in the order of the book."""
+    module = importlib.import_module(f"{__name__}.{framework}")
+    for name in OPERATORS:
+        function = getattr(module, name, None)
+        if function is not None:
+            yield Peer(framework, name, function, module.DTYPES)
