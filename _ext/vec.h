@@ -1,9 +1,8 @@
-/* What Cython cannot say: eight doubles as one value.
+/* What Cython cannot say: several doubles as one value.
  *
- * A kernel computes in double whatever the array holds, so the only vector type is `vd`.
- * At every level it has eight lanes, and sums therefore have one order on every CPU. With gcc and clang it
- * is a vector extension: + - * / work on it, and the compiler splits it into what the level has. Elsewhere
- * it is a plain double (VW is 1) and the same sources compile to scalar loops.
+ * A kernel computes in double whatever the array holds, so the only vector type is `vd`: VW doubles, one register of
+ * the level. With gcc and clang it is a vector extension, and + - * / work on it. Elsewhere it is a plain double (VW
+ * is 1) and the same sources compile to scalar loops.
  *
  * Element types: float, double, and f16, bf16 as 16-bit structs. load, store, get, put pick by pointer type.
  */
@@ -112,106 +111,83 @@ INLINE void put_bf16(bf16 *p, double v) { p->bits = float_to_bf16(odd_float(v));
 #define get(p) BY_TYPE(get, p)(p)
 #define put(p, v) BY_TYPE(put, p)(p, v)
 
-/* ---- eight elements ---- */
+/* ---- as many doubles as one register holds ----
+ *
+ * Wider ones would give every level the same lanes, but gcc carries them through memory: 3 to 5 times slower at v3.
+ */
 
 #if defined(__GNUC__)
 
+#if LEVEL == 4
 #define VW 8
-typedef double vd __attribute__((vector_size(64)));
-typedef int64_t vi __attribute__((vector_size(64)));
-typedef float vf8 __attribute__((vector_size(32)));
-typedef union { vd v; vi i; double d[8];
-#if LEVEL
-    __m128d x[4];
+#elif LEVEL == 3
+#define VW 4
+#else
+#define VW 2
 #endif
+#define REGISTER (8 * VW)
+typedef double vd __attribute__((vector_size(REGISTER)));
+typedef int64_t vi __attribute__((vector_size(REGISTER)));
+typedef union { vd v; vi i; double d[VW]; } vparts;
+
+INLINE vd load_double(const double *p) { vd v; memcpy(&v, p, REGISTER); return v; }
+INLINE void store_double(double *p, vd v) { memcpy(p, &v, REGISTER); }
+INLINE vd vselect(vi mask, vd yes, vd no) { return (vd)((mask & (vi)yes) | (~mask & (vi)no)); }
+
 #if LEVEL >= 3
-    __m256d y[2];
+INLINE vd vodd(vd v) {                                          /* odd_float of a whole register */
+    vi b = (vi)v, odd = (b & ~0x1fffffffll) | (((b & 0x1fffffffll) + 0x1fffffffll) & 0x20000000ll);
+    return vselect((vi)(v == v), (vd)odd, v);
+}
 #endif
-} vparts;
-
-INLINE vd vset(double a) { return (vd){a, a, a, a, a, a, a, a}; }
-
-INLINE vd load_double(const double *p) { vd v; memcpy(&v, p, 64); return v; }
-INLINE void store_double(double *p, vd v) { memcpy(p, &v, 64); }
 
 #if LEVEL == 4
-INLINE vd load_float(const float *p) { return (vd)_mm512_cvtps_pd(_mm256_loadu_ps(p)); }
-INLINE void store_float(float *p, vd v) { _mm256_storeu_ps(p, _mm512_cvtpd_ps((__m512d)v)); }
-INLINE void stream_float(float *p, vd v) { _mm256_stream_ps(p, _mm512_cvtpd_ps((__m512d)v)); }
-#elif LEVEL == 3
-INLINE vd load_float(const float *p) {
-    vparts u;
-    u.y[0] = _mm256_cvtps_pd(_mm_loadu_ps(p));
-    u.y[1] = _mm256_cvtps_pd(_mm_loadu_ps(p + 4));
-    return u.v;
-}
-INLINE __m256 to_floats(vd v) {
-    vparts u = {v};
-    return _mm256_set_m128(_mm256_cvtpd_ps(u.y[1]), _mm256_cvtpd_ps(u.y[0]));
+INLINE vd vset(double a) { return (vd)_mm512_set1_pd(a); }
+INLINE vd of_floats(__m256 a) { return (vd)_mm512_cvtps_pd(a); }
+INLINE __m256 to_floats(vd v) { return _mm512_cvtpd_ps((__m512d)v); }
+INLINE vd load_float(const float *p) { return of_floats(_mm256_loadu_ps(p)); }
+INLINE vd load_f16(const f16 *p) { return of_floats(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p))); }
+INLINE vd load_bf16(const bf16 *p) {
+    __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return of_floats(_mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)));
 }
 INLINE void store_float(float *p, vd v) { _mm256_storeu_ps(p, to_floats(v)); }
 INLINE void stream_float(float *p, vd v) { _mm256_stream_ps(p, to_floats(v)); }
-#elif LEVEL == 2
-INLINE vd load_float(const float *p) {
-    vparts u;
-    __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + 4);
-    u.x[0] = _mm_cvtps_pd(a); u.x[1] = _mm_cvtps_pd(_mm_movehl_ps(a, a));
-    u.x[2] = _mm_cvtps_pd(b); u.x[3] = _mm_cvtps_pd(_mm_movehl_ps(b, b));
-    return u.v;
-}
-INLINE void store_float(float *p, vd v) {
-    vparts u = {v};
-    _mm_storeu_ps(p, _mm_movelh_ps(_mm_cvtpd_ps(u.x[0]), _mm_cvtpd_ps(u.x[1])));
-    _mm_storeu_ps(p + 4, _mm_movelh_ps(_mm_cvtpd_ps(u.x[2]), _mm_cvtpd_ps(u.x[3])));
-}
-INLINE void stream_float(float *p, vd v) {
-    vparts u = {v};
-    _mm_stream_ps(p, _mm_movelh_ps(_mm_cvtpd_ps(u.x[0]), _mm_cvtpd_ps(u.x[1])));
-    _mm_stream_ps(p + 4, _mm_movelh_ps(_mm_cvtpd_ps(u.x[2]), _mm_cvtpd_ps(u.x[3])));
-}
-#else
-INLINE vd load_float(const float *p) { vf8 a; memcpy(&a, p, 32); return __builtin_convertvector(a, vd); }
-INLINE void store_float(float *p, vd v) { vf8 a = __builtin_convertvector(v, vf8); memcpy(p, &a, 32); }
-INLINE void stream_float(float *p, vd v) { store_float(p, v); }
-#endif
-
-#if LEVEL >= 3
-INLINE vd load_f16(const f16 *p) {
-    float a[8];
-    _mm256_storeu_ps(a, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)));
-    return load_float(a);
-}
-INLINE vd load_bf16(const bf16 *p) {
-    float a[8];
-    _mm256_storeu_si256((__m256i *)a, _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
-    return load_float(a);
-}
-INLINE vd vodd(vd v) {                                          /* odd_float, eight at once */
-    vparts u = {v}, w;
-    w.i = (u.i & ~0x1fffffffll) | (((u.i & 0x1fffffffll) + 0x1fffffffll) & 0x20000000ll);
-    vi nan = v != v;
-    w.i = (nan & u.i) | (~nan & w.i);
-    return w.v;
-}
-INLINE void store_f16(f16 *p, vd v) {
-    float a[8];
-    store_float(a, vodd(v));
-    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(_mm256_loadu_ps(a), 0));
-}
-INLINE void store_bf16(bf16 *p, vd v) {
-    float a[8];
-    store_float(a, vodd(v));
-    for (int k = 0; k < 8; k++) p[k].bits = float_to_bf16(a[k]);
-}
-#else
-INLINE vd load_f16(const f16 *p) { vparts u; for (int k = 0; k < 8; k++) u.d[k] = get_f16(p + k); return u.v; }
-INLINE vd load_bf16(const bf16 *p) { vparts u; for (int k = 0; k < 8; k++) u.d[k] = get_bf16(p + k); return u.v; }
-INLINE void store_f16(f16 *p, vd v) { vparts u = {v}; for (int k = 0; k < 8; k++) put_f16(p + k, u.d[k]); }
-INLINE void store_bf16(bf16 *p, vd v) { vparts u = {v}; for (int k = 0; k < 8; k++) put_bf16(p + k, u.d[k]); }
-#endif
-#if LEVEL == 4
 INLINE void stream_double(double *p, vd v) { _mm512_stream_pd(p, (__m512d)v); }
+INLINE void store_f16(f16 *p, vd v) { _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(to_floats(vodd(v)), 0)); }
+INLINE void store_bf16(bf16 *p, vd v) {
+    float a[VW];
+    _mm256_storeu_ps(a, to_floats(vodd(v)));
+    for (int k = 0; k < VW; k++) p[k].bits = float_to_bf16(a[k]);
+}
+#elif LEVEL == 3
+INLINE vd vset(double a) { return (vd)_mm256_set1_pd(a); }
+INLINE vd of_floats(__m128 a) { return (vd)_mm256_cvtps_pd(a); }
+INLINE __m128 to_floats(vd v) { return _mm256_cvtpd_ps((__m256d)v); }
+INLINE vd load_float(const float *p) { return of_floats(_mm_loadu_ps(p)); }
+INLINE vd load_f16(const f16 *p) { return of_floats(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)p))); }
+INLINE vd load_bf16(const bf16 *p) {
+    __m128i bits = _mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return of_floats(_mm_castsi128_ps(_mm_slli_epi32(bits, 16)));
+}
+INLINE void store_float(float *p, vd v) { _mm_storeu_ps(p, to_floats(v)); }
+INLINE void stream_float(float *p, vd v) { _mm_stream_ps(p, to_floats(v)); }
+INLINE void stream_double(double *p, vd v) { _mm256_stream_pd(p, (__m256d)v); }
+INLINE void store_f16(f16 *p, vd v) { _mm_storel_epi64((__m128i *)p, _mm_cvtps_ph(to_floats(vodd(v)), 0)); }
+INLINE void store_bf16(bf16 *p, vd v) {
+    float a[VW];
+    _mm_storeu_ps(a, to_floats(vodd(v)));
+    for (int k = 0; k < VW; k++) p[k].bits = float_to_bf16(a[k]);
+}
 #else
+INLINE vd vset(double a) { return (vd){a, a}; }
+INLINE vd load_float(const float *p) { return (vd){p[0], p[1]}; }
+INLINE vd load_f16(const f16 *p) { return (vd){get_f16(p), get_f16(p + 1)}; }
+INLINE vd load_bf16(const bf16 *p) { return (vd){get_bf16(p), get_bf16(p + 1)}; }
+INLINE void store_float(float *p, vd v) { p[0] = (float)v[0]; p[1] = (float)v[1]; }
+INLINE void store_f16(f16 *p, vd v) { put_f16(p, v[0]); put_f16(p + 1, v[1]); }
+INLINE void store_bf16(bf16 *p, vd v) { put_bf16(p, v[0]); put_bf16(p + 1, v[1]); }
+INLINE void stream_float(float *p, vd v) { store_float(p, v); }
 INLINE void stream_double(double *p, vd v) { store_double(p, v); }
 #endif
 INLINE void stream_f16(f16 *p, vd v) { store_f16(p, v); }
@@ -219,57 +195,40 @@ INLINE void stream_bf16(bf16 *p, vd v) { store_bf16(p, v); }
 
 INLINE double vsum(vd v) {
     vparts u = {v};
-    return ((u.d[0] + u.d[4]) + (u.d[2] + u.d[6])) + ((u.d[1] + u.d[5]) + (u.d[3] + u.d[7]));
+    for (int h = VW / 2; h; h /= 2) for (int k = 0; k < h; k++) u.d[k] += u.d[k + h];
+    return u.d[0];
 }
-INLINE vd vselect(vi mask, vd yes, vd no) { return (vd)((mask & (vi)yes) | (~mask & (vi)no)); }
+/* vfloor_at: x where x is NaN or above floor, else floor */
 #if LEVEL == 4
-/* x where x is NaN or above floor, else floor */
 INLINE vd vfloor_at(vd x, double floor) { return (vd)_mm512_max_pd((__m512d)vset(floor), (__m512d)x); }
 INLINE vd vmax(vd a, vd b) { return (vd)_mm512_max_pd((__m512d)a, (__m512d)b); }
 INLINE vd vabs(vd a) { return (vd)_mm512_abs_pd((__m512d)a); }
+#elif LEVEL == 3
+INLINE vd vfloor_at(vd x, double floor) { return (vd)_mm256_max_pd((__m256d)vset(floor), (__m256d)x); }
+INLINE vd vmax(vd a, vd b) { return (vd)_mm256_max_pd((__m256d)a, (__m256d)b); }
 #else
-/* a < b in pieces as wide as the level's registers: gcc compares wider vectors one lane at a time */
-#if LEVEL == 3
-#define PIECE_BYTES 32
-#else
-#define PIECE_BYTES 16
+INLINE vd vfloor_at(vd x, double floor) { return vselect((vi)(x < vset(floor)), vset(floor), x); }
+INLINE vd vmax(vd a, vd b) { return vselect((vi)(b < a), a, b); }
 #endif
-typedef double vpiece __attribute__((vector_size(PIECE_BYTES)));
-typedef int64_t ipiece __attribute__((vector_size(PIECE_BYTES)));
-INLINE vi vless(vd a, vd b) {
-    union { vd v; vpiece p[64 / PIECE_BYTES]; } x = {a}, y = {b};
-    union { vi v; ipiece p[64 / PIECE_BYTES]; } mask;
-    for (int k = 0; k < 64 / PIECE_BYTES; k++) mask.p[k] = x.p[k] < y.p[k];
-    return mask.v;
-}
-INLINE vd vfloor_at(vd x, double floor) { return vselect(vless(x, vset(floor)), vset(floor), x); }
-INLINE vd vmax(vd a, vd b) { return vselect(vless(b, a), a, b); }
-INLINE vd vabs(vd a) { vparts u = {a}; u.i &= 0x7fffffffffffffffll; return u.v; }
+#if LEVEL < 4
+INLINE vd vabs(vd a) { return (vd)((vi)a & 0x7fffffffffffffffll); }
 #endif
 INLINE double vlargest(vd v) {
     vparts u = {v};
     double m = u.d[0];
-    for (int k = 1; k < 8; k++) m = u.d[k] > m ? u.d[k] : m;
+    for (int k = 1; k < VW; k++) m = u.d[k] > m ? u.d[k] : m;
     return m;
 }
 
-
 /* ---- float or double as they are, as many as one register holds ---- */
 
-#if LEVEL == 4
-#define REGISTER 64
-#elif LEVEL == 3
-#define REGISTER 32
-#else
-#define REGISTER 16
-#endif
 typedef float rf __attribute__((vector_size(REGISTER)));
-typedef double rd __attribute__((vector_size(REGISTER)));
+typedef vd rd;
 #define LINE(p) (REGISTER / (Py_ssize_t)sizeof *(p))
 INLINE rf line_float(const float *p) { rf v; memcpy(&v, p, REGISTER); return v; }
-INLINE rd line_double(const double *p) { rd v; memcpy(&v, p, REGISTER); return v; }
 INLINE void lay_float(float *p, rf v) { memcpy(p, &v, REGISTER); }
-INLINE void lay_double(double *p, rd v) { memcpy(p, &v, REGISTER); }
+#define line_double load_double
+#define lay_double store_double
 #if LEVEL == 4
 INLINE rf skip_float(const float *p) {
     __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
@@ -289,18 +248,19 @@ INLINE rd larger_rd(rd a, rd b) {
 }
 #else
 typedef int32_t rf_mask __attribute__((vector_size(REGISTER)));
-typedef int64_t rd_mask __attribute__((vector_size(REGISTER)));
 INLINE rf larger_rf(rf a, rf b) {
     rf_mask first = (a > b) | (a != a);
     return (rf)((first & (rf_mask)a) | (~first & (rf_mask)b));
 }
-INLINE rd larger_rd(rd a, rd b) {
-    rd_mask first = (a > b) | (a != a);
-    return (rd)((first & (rd_mask)a) | (~first & (rd_mask)b));
-}
+INLINE rd larger_rd(rd a, rd b) { return vselect((vi)(a > b) | (vi)(a != a), a, b); }
 #if LEVEL == 3
-INLINE rf skip_float(const float *p) { return (rf){p[0], p[2], p[4], p[6], p[8], p[10], p[12], p[14]}; }
-INLINE rd skip_double(const double *p) { return (rd){p[0], p[2], p[4], p[6]}; }
+INLINE rf skip_float(const float *p) {
+    __m256 pairs = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), 0x88);
+    return (rf)_mm256_permute4x64_pd(_mm256_castps_pd(pairs), 0xd8);
+}
+INLINE rd skip_double(const double *p) {
+    return (rd)_mm256_permute4x64_pd(_mm256_unpacklo_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)), 0xd8);
+}
 #else
 INLINE rf skip_float(const float *p) { return (rf){p[0], p[2], p[4], p[6]}; }
 INLINE rd skip_double(const double *p) { return (rd){p[0], p[2]}; }
@@ -349,11 +309,7 @@ INLINE rd larger_rd(rd a, rd b) { return a > b || a != a ? a : b; }
 
 /* ---- neighbours: every second double; p[0] + p[1], p[2] + p[3], ... of any type ---- */
 
-#if LEVEL == 4
-INLINE vd vskip(const double *p) { return (vd)skip_double(p); }
-#else
-INLINE vd vskip(const double *p) { double s[VW]; for (int k = 0; k < VW; k++) s[k] = p[2 * k]; return load_double(s); }
-#endif
+#define vskip skip_double
 #define PAIRS(type) \
     INLINE vd pairs_##type(const type *p) { \
         double s[VW]; for (int k = 0; k < VW; k++) s[k] = get_##type(p + 2 * k) + get_##type(p + 2 * k + 1); \
@@ -363,22 +319,12 @@ INLINE vd pairs_float(const float *p) {
     __m512i x = _mm512_loadu_si512(p);
     __m256 even = _mm256_castsi256_ps(_mm512_cvtepi64_epi32(x));
     __m256 odd = _mm256_castsi256_ps(_mm512_cvtepi64_epi32(_mm512_srli_epi64(x, 32)));
-    return (vd)_mm512_cvtps_pd(even) + (vd)_mm512_cvtps_pd(odd);
+    return of_floats(even) + of_floats(odd);
 }
-#elif LEVEL >= 2
+#elif LEVEL == 3
 INLINE vd pairs_float(const float *p) {
-    vparts u;
-    for (int k = 0; k < 2; k++) {
-        __m128 a = _mm_loadu_ps(p + 8 * k), b = _mm_loadu_ps(p + 8 * k + 4);
-        __m128 even = _mm_shuffle_ps(a, b, 0x88), odd = _mm_shuffle_ps(a, b, 0xdd);
-#if LEVEL == 3
-        u.y[k] = _mm256_add_pd(_mm256_cvtps_pd(even), _mm256_cvtps_pd(odd));
-#else
-        u.x[2 * k] = _mm_add_pd(_mm_cvtps_pd(even), _mm_cvtps_pd(odd));
-        u.x[2 * k + 1] = _mm_add_pd(_mm_cvtps_pd(_mm_movehl_ps(even, even)), _mm_cvtps_pd(_mm_movehl_ps(odd, odd)));
-#endif
-    }
-    return u.v;
+    __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + 4);
+    return of_floats(_mm_shuffle_ps(a, b, 0x88)) + of_floats(_mm_shuffle_ps(a, b, 0xdd));
 }
 #else
 PAIRS(float)
@@ -405,14 +351,14 @@ FIRST(float) FIRST(double) FIRST(f16) FIRST(bf16)
  * relative error, the leading ones held at their Taylor values so that e^0 is exact.
  */
 
-#if VW == 8
+#if defined(__GNUC__)
 /* yes where a < limit, else no (also where a is NaN) */
 #if LEVEL == 4
 INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) {
     return (vd)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((__m512d)a, (__m512d)vset(limit), _CMP_LT_OQ), (__m512d)no, (__m512d)yes);
 }
 #else
-INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return vselect(vless(a, vset(limit)), yes, no); }
+INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return vselect((vi)(a < vset(limit)), yes, no); }
 #endif
 
 #if LEVEL == 4
