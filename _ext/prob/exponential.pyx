@@ -105,7 +105,7 @@ cdef double largest(const real *x, Py_ssize_t step, Py_ssize_t n) noexcept nogil
                 j += 4 * LINE(x)
             for i in range(16): lanes[i] = -INFINITY
             lstore(lanes, llarger(llarger(b, c), llarger(d, e)))
-            a = vmax(vload(lanes), vload(lanes + 8))
+            for i in range(0, 16, VW): a = vmax(vload(lanes + i), a)
     while j < n:
         a = vmax(some(at(x, step, j), step, n - j, -INFINITY), a)
         j += VW
