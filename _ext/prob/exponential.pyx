@@ -105,7 +105,10 @@ cdef double largest(const real *x, Py_ssize_t step, Py_ssize_t n) noexcept nogil
                 j += 4 * LINE(x)
             for i in range(16): lanes[i] = -INFINITY
             lstore(lanes, llarger(llarger(b, c), llarger(d, e)))
-            for i in range(0, 16, VW): a = vmax(vload(lanes + i), a)
+            i = 0
+            while i < 16:
+                a = vmax(vload(lanes + i), a)
+                i += VW
     while j < n:
         a = vmax(some(at(x, step, j), step, n - j, -INFINITY), a)
         j += VW
