@@ -9,6 +9,7 @@ from pathlib import Path
 from refnorm import OPERATORS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # the long double oracles
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the rivals
 
 LANES = ("formula", "kernel")
 
