@@ -22,13 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rivals import CASES, CLOCKS, FAMILIES, medians, ours, require_agreement
+from rivals import CASES, CLOCKS, FAMILIES, NOFAULT, medians, ours, require_agreement
 
 from refnorm import OPERATORS
 from refnorm._lanes import cpu_level
 from refnorm._threads import thread_count
-
-NOFAULT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(16 << 30)}
 
 
 def main(argv=None) -> int:

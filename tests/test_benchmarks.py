@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from refnorm import OPERATORS
-from refnorm._cases import Case
+from refnorm._cases import Case, normal
 from refnorm._lanes import cpu_level
 
 BENCH = Path(__file__).parents[1] / "asv_bench"
@@ -109,6 +109,18 @@ def test_medians_tell_slow_from_quick(rivals):
     median, turns = rivals.medians({"quick": lambda: a.sum(), "slow": lambda: [a.sum() for _ in range(50)]}, 0.0)
     assert turns >= rivals.LEAST_TURNS
     assert median["slow"] > 5 * median["quick"]
+
+
+def test_ratios_to_rivals_run(operators, rivals, monkeypatch):
+    pytest.importorskip("torch")
+    ratios = importlib.import_module("benchmarks.ratios")
+    small = replace(ratios.case_of("rms_norm"), draws=(normal(64, 64), normal(64)))
+    monkeypatch.setattr(ratios, "case_of", lambda name: small)
+    monkeypatch.setattr(ratios, "SECONDS", 0.0)
+    monkeypatch.setenv("REFNORM_NUM_THREADS", "1")
+    bench = ratios.Rivals()
+    bench.setup("rms_norm", "torch")
+    assert bench.track_ratio("rms_norm", "torch") > 0
 
 
 @pytest.mark.skipif(cpu_level() is None, reason="no kernels are compiled here")

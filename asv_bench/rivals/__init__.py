@@ -17,6 +17,7 @@ from refnorm._cases import Draw, normal, permutation
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 FAMILIES = ("torch", "inductor", "onnxruntime", "numba", "jax", "numpy")
+NOFAULT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(16 << 30)}  # freed heap is used again
 LEAST_TURNS = 9
 LEAST_TIMED = 2e-4  # seconds: a shorter call is repeated within its turn
 
