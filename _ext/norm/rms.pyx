@@ -91,15 +91,19 @@ cdef void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real 
 
 cdef void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
                        bint stream) noexcept nogil:
-    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t j = 0, k
     cdef vd v
     cdef measure this = u[0]
-    while j + VW <= n:
-        v = scaled(vload(x + j), &this, sizeof(real) == 8)
-        v = v * vload(w + j)
+    while j + 4 * VW <= n:
         prefetch(ahead + j)
-        if stream: vstream(y + j, v)
-        else: vstore(y + j, v)
+        prefetch(ahead + j + 2 * VW)
+        for k in range(4):
+            v = scaled(vload(x + j), &this, sizeof(real) == 8) * vload(w + j)
+            if stream: vstream(y + j, v)
+            else: vstore(y + j, v)
+            j += VW
+    while j + VW <= n:
+        vstore(y + j, scaled(vload(x + j), &this, sizeof(real) == 8) * vload(w + j))
         j += VW
     if j < n:
         v = scaled(vload_first(x + j, n - j), &this, sizeof(real) == 8)
