@@ -45,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
     command(show, "show", operator)
     command(conventions, "conventions", operator)
     command(selftest, "selftest", (["operator"], {"nargs": "*", "help": "all when left out"}), as_json, seed)
+    command(
+        peers, "peers", as_json, seed,
+        (["framework"], {"nargs": "*", "help": "torch, onnxruntime, keras: all that are installed when left out"}),
+    )  # fmt: skip
     command(demo, "demo")
     return top
 
@@ -85,6 +89,35 @@ def selftest(arguments) -> int:
         result = selftest(arguments.operator, seed=arguments.seed, progress=progress)
     _hand_over(result, arguments.json)
     return 0 if result.passed else 1
+
+
+def peers(arguments) -> int:
+    """Judge the operators of the installed frameworks."""
+    from .checker import check
+    from .peers import FRAMEWORKS, absent, peers
+
+    unknown = [name for name in arguments.framework if name not in FRAMEWORKS]
+    if unknown:
+        raise ValueError(f"no framework {unknown[0]!r}; there are {', '.join(FRAMEWORKS)}")
+    reports = {}
+    with _talk_to_stderr(arguments.json), _progress() as progress:
+        for framework in arguments.framework or FRAMEWORKS:
+            if missing := absent(framework):
+                print(f"{framework}: not installed: {', '.join(missing)}", file=sys.stderr)
+                continue
+            for peer in peers(framework):
+                if progress:
+                    progress(f"{peer.operator} of {framework}")
+                reports[framework, peer.operator] = check(
+                    peer.function, peer.operator, seed=arguments.seed, dtypes=peer.dtypes, partial=True
+                )
+    if arguments.json:
+        _write([{"framework": f} | report.as_dict() for (f, _), report in reports.items()], arguments.json)
+    if arguments.json != "-":
+        from .checker.show import show_peers
+
+        show_peers(reports, _console())
+    return 0 if reports and all(report.conforms for report in reports.values()) else 1
 
 
 def list_operators(arguments) -> int:

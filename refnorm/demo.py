@@ -25,6 +25,7 @@ from ._registry import OPERATORS
 from ._threads import thread_count
 from .cards.rows import rowwise
 from .checker import check, packed
+from .peers import KNOWN, absent, peers
 
 __all__ = ["run"]
 
@@ -122,7 +123,6 @@ class Candidate:
     operator: str
     name: str
     function: Callable
-    needs: tuple[str, ...]
     differs: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ("float32", "float64")
 
@@ -131,15 +131,30 @@ class Candidate:
         return known if self.differs else report.conforms
 
 
-def candidates() -> list[Candidate]:
-    """Return what the checker's own test uses of libraries, and two more that it does not know."""
-    others = [h for op in OPERATORS.values() for h in op.load_card().honest if h.needs != "numpy"]
-    return [
-        *(Candidate(h.operator, h.name, h.function, (h.needs,), tuple(h.differs)) for h in others),
-        # in ONNX eps and the statistics are float32 whatever the data: nothing else can be right
-        Candidate("layer_norm", "onnxruntime", onnx_layer_norm, ("onnxruntime", "onnx"), dtypes=("float32",)),
-        Candidate("softmax", "scikit-learn", sklearn_softmax, ("sklearn",)),
-    ]
+SHOWN = ("layer_norm", "batch_norm", "batch_norm_train", "group_norm", "softmax", "log_softmax", "avg_pool", "max_pool")
+
+
+def candidates(story: Story) -> list[Candidate]:
+    """Return what SciPy, scikit-learn, torch and onnxruntime have of the operators shown, as far as installed."""
+    found = []
+    for name in SHOWN:
+        for one in OPERATORS[name].load_card().honest:
+            if one.needs not in ("numpy", "torch"):
+                found.append(Candidate(name, one.name, one.function, tuple(one.differs)))
+    if find_spec("sklearn"):
+        found.append(Candidate("softmax", "scikit-learn", sklearn_softmax))
+    else:
+        story.skipped.append("softmax of scikit-learn: not installed: sklearn")
+    for framework in ("torch", "onnxruntime"):
+        if missing := absent(framework):
+            story.skipped.append(f"the operators of {framework}: not installed: {' and '.join(missing)}")
+            continue
+        for peer in peers(framework):
+            if peer.operator in SHOWN:
+                known = KNOWN.get((framework, peer.operator))
+                differs = (known,) if known else ()
+                found.append(Candidate(peer.operator, framework, peer.function, differs, peer.dtypes))
+    return sorted(found, key=lambda c: SHOWN.index(c.operator))
 
 
 @rowwise
@@ -150,40 +165,14 @@ def sklearn_softmax(x, *, axis=-1):
     return softmax(x.reshape(-1, x.shape[-1]), copy=True).reshape(x.shape)
 
 
-@rowwise
-def onnx_layer_norm(x, weight=None, bias=None, *, axis=-1, eps=1e-5):
-    """One node, LayerNormalization; its weight may not be left out."""
-    weight = np.ones_like(x, shape=x.shape[-1:]) if weight is None else weight
-    bias = np.zeros_like(weight) if bias is None else bias
-    given = {"x": x.reshape(-1, x.shape[-1]), "weight": weight, "bias": bias}
-    answer = _onnx_session(eps).run(None, {name: np.ascontiguousarray(a) for name, a in given.items()})
-    return answer[0].reshape(x.shape)
-
-
-@functools.cache
-def _onnx_session(eps: float):
-    import onnxruntime
-    from onnx import TensorProto, helper
-
-    sizes = {"x": ["rows", "n"], "weight": ["n"], "bias": ["n"], "y": ["rows", "n"]}
-    *taken, given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()]
-    node = helper.make_node("LayerNormalization", ["x", "weight", "bias"], ["y"], epsilon=eps)
-    graph = helper.make_graph([node], "layer_norm", taken, [given])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-
 def real_implementations(story: Story) -> Table:
     """Judge the functions of other libraries."""
     columns = ("operator", "whose", "verdict", "grade", "yardsticks", "calls", "what fails")
     table = story.table("2. Other people's functions, judged", *columns, right=7)
-    everyone = candidates()
+    everyone = candidates(story)
     with following("judging", len(everyone)) as tell:
         for c in everyone:
             tell(f"{c.operator} of {c.name}")
-            if absent := [module for module in c.needs if find_spec(module) is None]:
-                story.skipped.append(f"{c.operator} of {c.name}: not installed: {' and '.join(absent)}")
-                continue
             report = check(c.function, c.operator, seed=story.seed, dtypes=c.dtypes)
             calls = str(sum(layer.ran for layer in report.layers if layer.name != "diagnosis"))
             fails = "; ".join(f.what for layer in report.layers for f in layer.findings if f.verdict == "fails")

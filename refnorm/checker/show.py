@@ -8,7 +8,7 @@ from rich.table import Table
 
 from .report import Layer, Report, Worst
 
-__all__ = ["show", "show_selftest", "snippet"]
+__all__ = ["show", "show_peers", "show_selftest", "snippet"]
 
 COLOURS = {"conforms": "green", "warning": "yellow", "fails": "red", "skipped": "dim"}
 
@@ -95,6 +95,33 @@ arrays, options = inputs("{report.operator}", "{worst.label}", dtype="{worst.dty
 with refnorm.lane("formula"):
     wanted = packed(refnorm.{report.wing}.{report.operator}(*arrays, **options))
 print("got", got{at}, "wanted", wanted{at})"""
+
+
+def show_peers(reports: dict, console: Console) -> None:
+    """Print a verdict for each (framework, operator), and the smallest case that fails."""
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for name in (
+        "framework",
+        "operator",
+        "verdict",
+        "grade",
+        "calls",
+        "declined",
+        "recognised as",
+        "smallest failing call",
+    ):
+        table.add_column(name, justify="right" if name in ("calls", "declined") else "left", overflow="fold")
+    for (framework, operator), report in reports.items():
+        colour = "green" if report.conforms else "red"
+        calls = sum(layer.ran for layer in report.layers if layer.name != "diagnosis")
+        worst = report.worst if not report.conforms else None
+        shown = f"'{worst.label}', {worst.dtype} {tuple(worst.shape)}" if worst else ""
+        named = report.named[0] if report.named and not report.conforms else ""
+        table.add_row(
+            framework, operator, f"[{colour}]{report.verdict}[/]", report.grade, str(calls), str(report.declined or ""),
+            escape(named), escape(shown),
+        )  # fmt: skip
+    console.print(table)
 
 
 def show_selftest(result, console: Console | None = None) -> None:

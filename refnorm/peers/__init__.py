@@ -13,9 +13,15 @@ from importlib.util import find_spec
 
 from .._registry import OPERATORS
 
-__all__ = ["FRAMEWORKS", "Peer", "absent", "peers"]
+__all__ = ["FRAMEWORKS", "KNOWN", "Peer", "absent", "peers"]
 
 FRAMEWORKS = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "keras": ("keras", "jax")}
+# Where a framework is known to be wrong: what the label of its smallest failing case ends with. tests/test_peers.py
+# asks all of them, and tells when one is mended.
+KNOWN: dict[tuple[str, str], str] = {
+    ("onnxruntime", "max_pool"): "a NaN",
+    ("keras", "layer_norm"): "one column + mean 1e+04",
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,13 @@ class Peer:
     operator: str
     function: Callable
     dtypes: tuple[str, ...]
+
+    def is_as_known(self, report) -> bool:
+        """Return whether a report says of this peer what is known of it."""
+        known = KNOWN.get((self.framework, self.operator))
+        if known is None:
+            return report.conforms
+        return not report.conforms and report.worst.label.endswith(known)
 
 
 def absent(framework: str) -> list[str]:

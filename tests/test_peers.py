@@ -1,0 +1,58 @@
+"""The frameworks' own operators, judged: right, or wrong in the way that is known."""
+
+import json
+
+import libraries
+import numpy as np
+import pytest
+
+import refnorm
+from refnorm.__main__ import main
+from refnorm.peers import FRAMEWORKS, KNOWN, absent, peers
+
+ALL = [(framework, peer) for framework in FRAMEWORKS if not absent(framework) for peer in peers(framework)]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_framework_that_is_not_installed_is_said(framework):
+    if missing := absent(framework):
+        pytest.skip(f"{missing[0]} is not installed")
+    assert [peer for name, peer in ALL if name == framework]
+
+
+@pytest.mark.parametrize(("framework", "peer"), ALL, ids=lambda v: getattr(v, "operator", v))
+def test_a_peer_is_as_known(framework, peer):
+    report = refnorm.check(peer.function, peer.operator, seed=1, dtypes=peer.dtypes, partial=True)
+    assert report.enough
+    assert peer.is_as_known(report), (report.verdict, report.worst)
+
+
+def test_what_is_known_is_of_peers_there_are():
+    there = {(framework, peer.operator) for framework, peer in ALL}
+    assert {key for key in KNOWN if not absent(key[0])} <= there
+
+
+def test_a_mended_peer_is_noticed():
+    for framework, peer in ALL:
+        if (framework, peer.operator) in KNOWN:
+            right = refnorm.check(refnorm.OPERATORS[peer.operator].function, peer.operator, seed=1)
+            assert not peer.is_as_known(right)
+
+
+def test_the_command_prints_a_verdict_for_each(capsys):
+    if not libraries.present("torch"):
+        pytest.skip("torch is not installed")
+    assert main(["peers", "torch", "--seed", "1", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {one["operator"] for one in said} == {peer.operator for framework, peer in ALL if framework == "torch"}
+    assert main(["peers", "tensorflow"]) == 2
+    assert "no framework 'tensorflow'" in capsys.readouterr().err
+
+
+def test_keras_pools_decline_what_keras_has_not():
+    if absent("keras"):
+        pytest.skip("keras is not installed")
+    from refnorm.peers import keras
+
+    with pytest.raises(NotImplementedError, match="valid"):
+        keras.avg_pool(np.ones((1, 1, 4), "float32"), window=2, padding=1)
