@@ -8,7 +8,7 @@ from ..rows import along, of_torch, rowwise
 
 conventions(layer_norm, "paper", "without eps, as remembered: not read again", eps=0.0)
 conventions(layer_norm, "torch", eps=1e-5)
-conventions(layer_norm, "onnx", "over all axes from `axis` on; statistics in float32 (stash_type)", eps=1e-5)
+conventions(layer_norm, "onnx", "axes from `axis` on; float32 (stash_type), by definition in one pass", eps=1e-5)
 conventions(layer_norm, "keras", "nn-transfer#3", eps=1e-3)
 conventions(layer_norm, "flax", "flax takes the variance in one pass by default (use_fast_variance)", eps=1e-6)
 conventions(layer_norm, "bert", "transformers#585", eps=1e-12)

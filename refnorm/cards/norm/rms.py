@@ -13,6 +13,7 @@ conventions(rms_norm, "onnx", "RMSNormalization, opset 23, over all axes from `a
 conventions(rms_norm, "keras", "keras.layers.RMSNormalization", eps=1e-6)
 conventions(rms_norm, "flax", "flax.linen.RMSNorm", eps=1e-6)
 conventions(rms_norm, "llama", "transformers' LlamaRMSNorm; rounds to half before the weight", eps=1e-6)
+conventions(rms_norm, "gemma", "weight is 1 + w, summed in float32: some files store it so (llama.cpp#5810)", eps=1e-6)
 conventions(rms_norm, "slicegpt", "RMSN of microsoft/TransformerCompression, no weight", eps=1e-5)
 
 

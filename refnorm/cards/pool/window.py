@@ -15,7 +15,7 @@ conventions(avg_pool, "onnx", "AveragePool; stride 1 where left out: say it", co
 conventions(avg_pool, "tf", "SAME: see same_padding", count_include_pad=False)
 conventions(avg_pool, "keras", "SAME: see same_padding", count_include_pad=False)
 conventions(avg_pool, "caffe", "rounds the size up (pytorch#13934)", ceil_mode=True, count_include_pad=True)
-conventions(max_pool, "torch", "NaN stays NaN", ceil_mode=False)
+conventions(max_pool, "torch", "NaN stays NaN; at a tie the first cell takes the gradient", ceil_mode=False)
 conventions(max_pool, "onnx", "some runtimes drop NaN (onnxruntime#10514)", ceil_mode=False)
 conventions(max_pool, "caffe", "rounds the size up", ceil_mode=True)
 

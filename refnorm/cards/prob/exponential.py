@@ -7,8 +7,8 @@ from ...prob.exponential import log_softmax, softmax
 from ..rows import of_torch, rowwise
 
 for _operator in (softmax, log_softmax):
-    conventions(_operator, "torch", "the axis is always said", axis=-1)
-    conventions(_operator, "onnx", "opset 13 and later", axis=-1)
+    conventions(_operator, "torch", "the axis is always said; a row of -inf is NaN, in its attention 0", axis=-1)
+    conventions(_operator, "onnx", "opset 13 and later; before: axis=tuple(range(1, x.ndim)) (onnx#2289)", axis=-1)
     conventions(_operator, "jax", axis=-1)
     conventions(_operator, "scipy", "axis=None: all axes together; say axis=-1 for rows", axis=-1)
 
@@ -35,6 +35,14 @@ def _(x):
 def _(x, /, *, axis=-1):
     e = np.exp(x - np.max(x, axis=0, keepdims=True))
     return e / np.sum(e, axis=0, keepdims=True)
+
+
+@mistake(softmax, "flattened from the axis on", kind="axis")
+def _(x, /, *, axis=-1):
+    first = axis[0] if isinstance(axis, tuple) else axis
+    axes = tuple(range(first % x.ndim, x.ndim))
+    e = np.exp(x - np.max(x, axis=axes, keepdims=True))
+    return e / np.sum(e, axis=axes, keepdims=True)
 
 
 @mistake(softmax, "1 + sum in the denominator", kind="denominator")
@@ -93,6 +101,14 @@ def _(x):
     e = np.exp(shifted(x))
     y = e / np.sum(e, axis=-1, keepdims=True)
     return np.where(np.all(x == -np.inf, axis=-1, keepdims=True), 0.0, y)
+
+
+@mistake(softmax, "equal shares for a row of -inf", kind="NaN")
+@rowwise
+def _(x):
+    e = np.exp(shifted(x))
+    y = e / np.sum(e, axis=-1, keepdims=True)
+    return np.where(np.all(x == -np.inf, axis=-1, keepdims=True), 1 / x.shape[-1], y)
 
 
 @mistake(log_softmax, "logarithm of the softmax", kind="cancellation")
