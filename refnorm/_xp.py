@@ -72,7 +72,8 @@ def prepare(*arrays, need=1):
 
     The first `need` arrays must be there; None passes for the others.
     """
-    if type(arrays[0]) is ndarray and arrays[need - 1] is not None and plain(*arrays):
+    short = type(arrays[0]) is ndarray and arrays[need - 1] is not None
+    if short and (need < 3 or not any(x is None for x in arrays[1:need])) and plain(*arrays):
         return (np,) + arrays  # the short way; torch.compile traces its first question only
     return _prepare_any(arrays, need)
 

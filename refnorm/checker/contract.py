@@ -142,7 +142,10 @@ def _rowwise(call: Call) -> bool:
     if x.ndim < 2 or isinstance(call.answer, tuple) or wanted.shape[:1] != x.shape[:1]:
         return False
     alone = replace(call, arrays=[x[-1:], *call.arrays[1:]])
-    return alike(alone, wanted[-1:], alone.wanted)
+    try:
+        return alike(alone, wanted[-1:], alone.wanted)
+    except ValueError:  # the other arrays belong to all rows
+        return False
 
 
 def _rows(layer: Layer, candidate, first: Trial, strict: bool) -> None:
