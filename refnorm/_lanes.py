@@ -155,7 +155,7 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     small = x.nbytes < SPLIT_BYTES
     if small and parts is None and shape is None and plain(x):  # most calls of all: nothing but the kernel
         y = empty_like(x) if out is None else out
-        kernel(0, x.size // x.shape[-1], x, *args, y)
+        kernel(0, x.size // x.shape[-1] if units is None else units, x, *args, y)
         return y
     memory, y = _memory(x), _memory(out)
     args = tuple(_memory(a) if hasattr(a, "shape") else a for a in args)
@@ -222,7 +222,8 @@ def _memory(x):
         view = (x.view(torch.uint16) if x.dtype is torch.bfloat16 else x).numpy()
     else:
         view = np.asarray(x)
-    return view.view(np.uint16) if view.dtype.name == "bfloat16" else view
+    # a dtype takes 2 us to say its name, and its kind at once
+    return view.view(np.uint16) if view.dtype.kind == "V" and view.dtype.name == "bfloat16" else view
 
 
 def _wrap(y, like):

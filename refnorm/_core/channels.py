@@ -5,35 +5,35 @@ from __future__ import annotations
 import math
 import operator
 
-from .._xp import require_shape
-
-__all__ = ["affine", "as_rows", "besides", "channels_first", "elements", "given", "require_per_channel"]
+__all__ = ["affine", "as_rows", "channel_of", "elements", "given", "moved"]
 
 
-def besides(x, axis) -> tuple[int, ...]:
-    """Return all axes of `x` but the channel axis: those that moments are taken over."""
+def channel_of(x, axis) -> int:
+    """Return the channel axis counted from the front; refuse what is none."""
     try:
         channel = operator.index(axis)
     except TypeError:
         raise TypeError(f"axis must be one int, the channel axis, got {axis!r}") from None
     if not -x.ndim <= channel < x.ndim or x.ndim < 2:
         raise ValueError(f"x must have a channel axis {axis} and an axis beside it, got shape {tuple(x.shape)}")
-    return tuple(a for a in range(x.ndim) if a != channel % x.ndim)
+    return channel % x.ndim
 
 
-def elements(x, others) -> int:
+def elements(x, channel) -> int:
     """Return the number of elements a channel; refuse to take moments of none."""
-    n = math.prod([x.shape[a] for a in others])
+    n = math.prod((*x.shape[:channel], *x.shape[channel + 1 :]))
     if n == 0:
         raise ValueError(f"a channel must have at least one element, got an array of shape {tuple(x.shape)}")
     return n
 
 
-def channels_first(xp, axis, x, *beside):
-    """Return views with the channel axis first and the other axes in order."""
-    channel = axis % x.ndim
-    order = (channel, *range(channel), *range(channel + 1, x.ndim))
-    return tuple(a if a is None else xp.permute_dims(a, order) for a in (x, *beside))
+def moved(xp, source, to, *arrays):
+    """Return views with axis `source` at place `to`, and the other axes in order."""
+    if source == to:
+        return arrays
+    order = list(range(next(a.ndim for a in arrays if a is not None)))
+    order.insert(to, order.pop(source))
+    return tuple([a if a is None else xp.permute_dims(a, tuple(order)) for a in arrays])
 
 
 def as_rows(xp, *arrays):
@@ -56,9 +56,3 @@ def given(cotangent, outputs: str) -> tuple:
             f"cotangent must be a tuple ({', '.join(outputs.split())}), None where there is none, got {got}"
         )
     return tuple(cotangent)
-
-
-def require_per_channel(x, axis, **arrays) -> None:
-    """Refuse what is not one number a channel."""
-    for name, array in arrays.items():
-        require_shape(name, array, (x.shape[axis],))

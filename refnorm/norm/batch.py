@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 
 from .._cases import case, normal, positive
-from .._core.channels import affine, as_rows, besides, channels_first, elements, given, require_per_channel
+from .._core.channels import affine, as_rows, channel_of, elements, given, moved
 from .._core.moments import centered, root_mean_square
 from .._core.sums import mean as mean_of
 from .._core.sums import total
 from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
-from .._xp import check_out, give_back, like_weight, prepare, require_along, require_same_shape, roomy, widen
+from .._xp import (
+    check_out,
+    give_back,
+    like_weight,
+    prepare,
+    require_along,
+    require_same_shape,
+    require_shape,
+    roomy,
+    widen,
+)
 
 kernels = load(__name__)
 
@@ -39,6 +49,17 @@ TRAIN_CASES = [
     case("small", normal(4, 3, 8, std=1e-3), normal(3), normal(3), eps=1e-4),
     case("long", normal(2, 3, 1030), normal(3), normal(3)),
 ]
+
+
+def require_both(what, mean, var, shape) -> None:
+    """Refuse moments, or their cotangents, that are not one number a channel."""
+    require_shape(f"{what}mean", mean, shape)
+    require_shape(f"{what}var", var, shape)
+
+
+def sums_of(planes):
+    """Return what asks a kernel for two sums a channel beside its answer."""
+    return {"parts": (1, 2, planes.shape[0]), "units": planes.shape[0]}
 
 
 # ---- with stored moments ----
@@ -122,18 +143,17 @@ def batch_norm(x, mean, var, weight=None, bias=None, /, *, axis=1, eps=1e-5, out
            [ 1.,  2.]])
     """
     xp, x, mean, var, weight, bias = prepare(x, mean, var, weight, bias, need=3)
-    others = besides(x, axis)
-    require_along(x, axis, eps, weight, bias)
-    require_per_channel(x, axis, mean=mean, var=var)
+    channel = channel_of(x, axis)
+    require_along(x, channel, eps, weight, bias)
     check_out(out, x, mean, var, weight, bias)
-    planes, into = channels_first(xp, axis, x, out)
+    planes, into = moved(xp, channel, 0, x, out)
+    require_both("", mean, var, planes.shape[:1])
     if takes(kernels, planes, mean, var, weight, bias):
-        shape, channels = planes.shape, planes.shape[0]
-        y = run(kernels.batch_norm, planes, mean, var, weight, bias, eps, out=into, shape=shape, units=channels)
+        y = run(kernels.batch_norm, planes, mean, var, weight, bias, eps, out=into, units=planes.shape[0])
     else:
         rows, m, v, w, b = as_rows(xp, *widen(xp, planes, mean, var, weight, bias))
-        y = affine((rows - m) / xp.sqrt(v + eps), w, b)
-    return give_back(xp, y, x, others, out)
+        y = xp.reshape(affine((rows - m) / xp.sqrt(v + eps), w, b), planes.shape)
+    return give_back(xp, *moved(xp, 0, channel, y), x, out=out)
 
 
 @gradient(batch_norm)
@@ -178,25 +198,23 @@ def batch_norm_vjp(cotangent, x, mean, var, weight=None, bias=None, /, *, axis=1
     ([[0.5], [0.5]], [-1.0], [-0.25])
     """
     xp, cotangent, x, mean, var, weight, bias = prepare(cotangent, x, mean, var, weight, bias, need=4)
-    others = besides(x, axis)
+    channel = channel_of(x, axis)
     require_same_shape("cotangent", cotangent, x)
-    require_along(x, axis, eps, weight, bias)
-    require_per_channel(x, axis, mean=mean, var=var)
-    g, planes = channels_first(xp, axis, cotangent, x)
+    require_along(x, channel, eps, weight, bias)
+    g, planes = moved(xp, channel, 0, cotangent, x)
+    require_both("", mean, var, planes.shape[:1])
     v, w = widen(xp, var, weight)
     s, w = xp.sqrt(v + eps), 1.0 if w is None else w
     if takes(kernels, g, planes, mean, var, weight):
-        channels = planes.shape[0]
-        sums = dict(parts=(1, 2, channels), units=channels)
-        dx, (tilt, level) = run(kernels.batch_norm_vjp, g, planes, mean, var, weight, eps, shape=planes.shape, **sums)
+        dx, (tilt, level) = run(kernels.batch_norm_vjp, g, planes, mean, var, weight, eps, **sums_of(planes))
     else:
         spare = roomy(x, s)
         g, rows, m, root, gain = as_rows(xp, *widen(xp, g, planes, mean), s, w / s)
-        dx = g * gain
+        dx = xp.reshape(g * gain, planes.shape)
         tilt = xp.sum(total(xp, g * (rows - m) / root, roomy=spare), axis=-1)  # 0 where there are no samples
         level = xp.sum(total(xp, g, roomy=spare), axis=-1)
-    dmean, dvar = -level * w / s, -0.5 * tilt * w / s / s
-    dx, dmean, dvar = give_back(xp, dx, x, others), like_weight(xp, dmean, mean), like_weight(xp, dvar, var)
+    dx = give_back(xp, *moved(xp, 0, channel, dx), x)
+    dmean, dvar = like_weight(xp, -level * w / s, mean), like_weight(xp, -0.5 * tilt * w / s / s, var)
     return dx, dmean, dvar, like_weight(xp, tilt, weight), like_weight(xp, level, bias)
 
 
@@ -221,9 +239,6 @@ def undone_by_its_own_affine_part(f, x, mean, var, weight, bias):
     return f(x, mean, var, (var + 0.5) ** 0.5, mean, eps=0.5), x
 
 
-# ---- the moments themselves ----
-
-
 @operator(
     paper=("ioffe2015batch", "frankle2020training"),
     kernel="batch_moments",
@@ -231,7 +246,6 @@ def undone_by_its_own_affine_part(f, x, mean, var, weight, bias):
         case("planes", normal(4, 3, 5, 6)),
         case("channels last", normal(3, 5, 2, 4), axis=-1),
         case("channels first", normal(3, 5, 4), axis=0),
-        case("square", normal(3, 4, 4)),
         case("table", normal(37, 5)),
         case("line", normal(4, 3, 11, mean=0.5, std=3.0)),
         case("volume", normal(2, 3, 3, 2, 4)),
@@ -286,13 +300,13 @@ def batch_moments(x, /, *, axis=1):
     (array([2., 0.]), array([1., 0.]), 2)
     """
     xp, x = prepare(x)
-    others = besides(x, axis)
-    require_along(x, axis)
-    count = elements(x, others)
-    (planes,) = channels_first(xp, axis, x)
+    channel = channel_of(x, axis)
+    require_along(x, channel)
+    count = elements(x, channel)
+    (planes,) = moved(xp, channel, 0, x)
     if takes(kernels, planes):
-        channels = planes.shape[0]
-        mean, var = run(kernels.batch_moments, planes, shape=(2, channels), units=channels)
+        both = run(kernels.batch_moments, planes, shape=(2, planes.shape[0]), units=planes.shape[0])
+        mean, var = both[0, :], both[1, :]
     else:
         (rows,) = as_rows(xp, *widen(xp, planes))
         mean, var, _ = moments(xp, rows, roomy=roomy(x, rows))
@@ -340,17 +354,18 @@ def batch_moments_vjp(cotangent, x, /, *, axis=1):
     [[1.0], [3.0]]
     """
     xp, x, gmean, gvar = prepare(x, *given(cotangent, "mean var"))
-    others = besides(x, axis)
-    require_along(x, axis)
-    count = elements(x, others)
-    require_per_channel(x, axis, **{"cotangent of mean": gmean, "cotangent of var": gvar})
-    (planes,) = channels_first(xp, axis, x)
+    channel = channel_of(x, axis)
+    require_along(x, channel)
+    count = elements(x, channel)
+    (planes,) = moved(xp, channel, 0, x)
+    require_both("cotangent of ", gmean, gvar, planes.shape[:1])
     if takes(kernels, planes, gmean, gvar):
-        dx = run(kernels.batch_moments_vjp, planes, gmean, gvar, shape=planes.shape, units=planes.shape[0])
+        dx = run(kernels.batch_moments_vjp, planes, gmean, gvar, units=planes.shape[0])
     else:
         rows, a, b = as_rows(xp, *widen(xp, planes, gmean, gvar))
         dx = xp.zeros_like(rows) + pulled(centered(xp, rows, roomy=roomy(x, rows)), count, a, b)
-    return give_back(xp, dx, x, others)
+        dx = xp.reshape(dx, planes.shape)
+    return give_back(xp, *moved(xp, 0, channel, dx), x)
 
 
 def pulled(c, count, gmean, gvar):
@@ -448,21 +463,20 @@ def batch_norm_train(x, weight=None, bias=None, /, *, axis=1, eps=1e-5, out=None
     ([[-1.0, -1.0], [1.0, 1.0]], [2.0, 18.0], [1.0, 64.0])
     """
     xp, x, weight, bias = prepare(x, weight, bias)
-    others = besides(x, axis)
-    require_along(x, axis, eps, weight, bias)
-    elements(x, others)
+    channel = channel_of(x, axis)
+    require_along(x, channel, eps, weight, bias)
+    elements(x, channel)
     check_out(out, x, weight, bias)
-    planes, into = channels_first(xp, axis, x, out)
+    planes, into = moved(xp, channel, 0, x, out)
     if takes(kernels, planes, weight, bias):
-        shape, channels = planes.shape, planes.shape[0]
-        sums = dict(parts=(1, 2, channels), units=channels)
-        y, (mean, var) = run(kernels.batch_norm_train, planes, weight, bias, eps, out=into, shape=shape, **sums)
+        y, (mean, var) = run(kernels.batch_norm_train, planes, weight, bias, eps, out=into, **sums_of(planes))
     else:
         rows, w, b = as_rows(xp, *widen(xp, planes, weight, bias))
         spare = roomy(x, rows)
         mean, var, c = moments(xp, rows, roomy=spare)
-        y = affine(c / root_mean_square(xp, c, eps, roomy=spare), w, b)
-    return give_back(xp, y, x, others, out), give_back(xp, mean, x), give_back(xp, var, x)
+        y = xp.reshape(affine(c / root_mean_square(xp, c, eps, roomy=spare), w, b), planes.shape)
+    y = give_back(xp, *moved(xp, 0, channel, y), x, out=out)
+    return y, give_back(xp, mean, x), give_back(xp, var, x)
 
 
 @gradient(batch_norm_train)
@@ -507,17 +521,15 @@ def batch_norm_train_vjp(cotangent, x, weight=None, bias=None, /, *, axis=1, eps
     [[0.5], [0.0], [-0.5], [0.0]]
     """
     xp, x, gy, gmean, gvar, weight, bias = prepare(x, *given(cotangent, "y mean var"), weight, bias)
-    others = besides(x, axis)
-    require_along(x, axis, eps, weight, bias)
-    count = elements(x, others)
+    channel = channel_of(x, axis)
+    require_along(x, channel, eps, weight, bias)
+    count = elements(x, channel)
     gy = xp.zeros_like(x) if gy is None else gy
     require_same_shape("cotangent", gy, x)
-    require_per_channel(x, axis, **{"cotangent of mean": gmean, "cotangent of var": gvar})
-    planes, g = channels_first(xp, axis, x, gy)
+    planes, g = moved(xp, channel, 0, x, gy)
+    require_both("cotangent of ", gmean, gvar, planes.shape[:1])
     if takes(kernels, g, planes, weight, gmean, gvar):
-        sums = dict(parts=(1, 2, planes.shape[0]), units=planes.shape[0])
-        arrays = g, planes, weight, gmean, gvar
-        dx, (dw, db) = run(kernels.batch_norm_train_vjp, *arrays, eps, shape=planes.shape, **sums)
+        dx, (dw, db) = run(kernels.batch_norm_train_vjp, g, planes, weight, gmean, gvar, eps, **sums_of(planes))
     else:
         rows, g, w, a, b = as_rows(xp, *widen(xp, planes, g, weight, gmean, gvar))
         spare = roomy(x, rows)
@@ -525,9 +537,10 @@ def batch_norm_train_vjp(cotangent, x, weight=None, bias=None, /, *, axis=1, eps
         s = root_mean_square(xp, c, eps, roomy=spare)
         unit, h = c / s, affine(g, w, None)
         dx = (h - mean_of(xp, h, roomy=spare) - unit * mean_of(xp, h * unit, roomy=spare)) / s
-        dx = dx + pulled(c, count, a, b)
+        dx = xp.reshape(dx + pulled(c, count, a, b), planes.shape)
         dw, db = total(xp, g * unit, roomy=spare), total(xp, g, roomy=spare)
-    return give_back(xp, dx, x, others), like_weight(xp, dw, weight), like_weight(xp, db, bias)
+    dx = give_back(xp, *moved(xp, 0, channel, dx), x)
+    return dx, like_weight(xp, dw, weight), like_weight(xp, db, bias)
 
 
 @law(batch_norm_train, normal(4, 3, 5))

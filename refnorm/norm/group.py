@@ -6,7 +6,7 @@ import math
 import operator as op
 
 from .._cases import case, normal
-from .._core.channels import affine, besides
+from .._core.channels import affine, channel_of, moved
 from .._core.moments import centered, root_mean_square
 from .._core.sums import mean
 from .._lanes import load, run, takes
@@ -18,25 +18,18 @@ kernels = load(__name__)
 BENCH = normal(32, 64, 56, 56)
 
 
-def channels_second(x, axis) -> tuple[int, ...]:
-    """Return the axes of `x` but the first, the channel axis before the others; refuse moments of no element."""
-    others = besides(x, axis)
-    if 0 not in others:
+def channel_beside(x, axis) -> int:
+    """Return the channel axis counted from the front; refuse the sample axis, and moments of no element."""
+    channel = channel_of(x, axis)
+    if channel == 0:
         raise ValueError(f"axis must not be the sample axis 0, got {axis!r}")
-    axes = (axis % x.ndim, *others[1:])
-    if 0 in [x.shape[a] for a in others[1:]]:
+    if 0 in x.shape[1:]:
         raise ValueError(f"a channel must have at least one element, got an array of shape {tuple(x.shape)}")
-    return axes
+    return channel
 
 
-def in_order(xp, axes, *arrays):
-    """Return views of shape (N, C, *spatial)."""
-    return tuple(x if x is None else xp.permute_dims(x, (0, *axes)) for x in arrays)
-
-
-def group_size(x, axis, groups) -> int:
+def group_size(channels, groups) -> int:
     """Return the number of channels a group; refuse groups that do not divide the channels."""
-    channels = x.shape[axis]
     try:
         count = op.index(groups)
     except TypeError:
@@ -146,22 +139,22 @@ def group_norm(x, weight=None, bias=None, /, *, groups, axis=1, eps=1e-5, out=No
     array([[-1.,  1., -1.,  1.]])
     """
     xp, x, weight, bias = prepare(x, weight, bias)
-    axes = channels_second(x, axis)
-    require_along(x, axis, eps, weight, bias)
-    size = group_size(x, axis, groups)
+    channel = channel_beside(x, axis)
+    require_along(x, channel, eps, weight, bias)
+    size = group_size(x.shape[channel], groups)
     check_out(out, x, weight, bias)
-    planes, into = in_order(xp, axes, x, out)
+    planes, into = moved(xp, channel, 1, x, out)
     shape = planes.shape
     if takes(kernels, planes, weight, bias):
         units = shape[0] * groups
-        y = run(kernels.group_norm, planes, weight, bias, groups, eps, out=into, shape=shape, units=units)
+        y = run(kernels.group_norm, planes, weight, bias, groups, eps, out=into, units=units)
     else:
         wide, w, b = widen(xp, planes, *columns(xp, weight, bias))
         spare = roomy(x, wide)
         c = centered(xp, by_group(xp, wide, size), roomy=spare)
         y = by_channel(xp, c / root_mean_square(xp, c, eps, roomy=spare), shape)
         y = xp.reshape(affine(y, w, b), shape)
-    return give_back(xp, y, x, axes, out)
+    return give_back(xp, *moved(xp, 1, channel, y), x, out=out)
 
 
 @gradient(group_norm)
@@ -204,15 +197,15 @@ def group_norm_vjp(cotangent, x, weight=None, bias=None, /, *, groups, axis=1, e
     array([[ 0.5,  0. , -0.5,  0. ]])
     """
     xp, cotangent, x, weight, bias = prepare(cotangent, x, weight, bias, need=2)
-    axes = channels_second(x, axis)
+    channel = channel_beside(x, axis)
     require_same_shape("cotangent", cotangent, x)
-    require_along(x, axis, eps, weight, bias)
-    size = group_size(x, axis, groups)
-    g, planes = in_order(xp, axes, cotangent, x)
+    require_along(x, channel, eps, weight, bias)
+    size = group_size(x.shape[channel], groups)
+    g, planes = moved(xp, channel, 1, cotangent, x)
     shape = planes.shape
     if takes(kernels, g, planes, weight):
         sums = dict(parts=(shape[0], 2, shape[1]), units=shape[0] * groups)
-        dx, (dw, db) = run(kernels.group_norm_vjp, g, planes, weight, groups, eps, shape=shape, **sums)
+        dx, (dw, db) = run(kernels.group_norm_vjp, g, planes, weight, groups, eps, **sums)
     else:
         g, wide, w = widen(xp, g, planes, *columns(xp, weight))
         spare = roomy(x, wide)
@@ -222,7 +215,7 @@ def group_norm_vjp(cotangent, x, weight=None, bias=None, /, *, groups, axis=1, e
         h = by_group(xp, affine(g, w, None), size)
         dx = xp.reshape((h - mean(xp, h, roomy=spare) - unit * mean(xp, h * unit, roomy=spare)) / s, shape)
         dw, db = xp.sum(g * by_channel(xp, unit, shape), axis=(0, 2)), xp.sum(g, axis=(0, 2))
-    return give_back(xp, dx, x, axes), like_weight(xp, dw, weight), like_weight(xp, db, bias)
+    return give_back(xp, *moved(xp, 1, channel, dx), x), like_weight(xp, dw, weight), like_weight(xp, db, bias)
 
 
 @law(group_norm, normal(3, 6, 5))
@@ -333,20 +326,20 @@ def instance_norm(x, weight=None, bias=None, /, *, axis=1, eps=1e-5, out=None):
             [-1.,  1.]]])
     """
     xp, x, weight, bias = prepare(x, weight, bias)
-    axes = channels_second(x, axis)
-    require_along(x, axis, eps, weight, bias)
+    channel = channel_beside(x, axis)
+    require_along(x, channel, eps, weight, bias)
     check_out(out, x, weight, bias)
-    planes, into = in_order(xp, axes, x, out)
+    planes, into = moved(xp, channel, 1, x, out)
     shape = planes.shape
     if takes(kernels, planes, weight, bias):
         units = shape[0] * shape[1]
-        y = run(kernels.instance_norm, planes, weight, bias, eps, out=into, shape=shape, units=units)
+        y = run(kernels.instance_norm, planes, weight, bias, eps, out=into, units=units)
     else:
         wide, w, b = widen(xp, planes, *columns(xp, weight, bias))
         spare = roomy(x, wide)
         c = centered(xp, by_channel(xp, wide, shape), roomy=spare)
         y = xp.reshape(affine(c / root_mean_square(xp, c, eps, roomy=spare), w, b), shape)
-    return give_back(xp, y, x, axes, out)
+    return give_back(xp, *moved(xp, 1, channel, y), x, out=out)
 
 
 @gradient(instance_norm)
@@ -387,14 +380,14 @@ def instance_norm_vjp(cotangent, x, weight=None, bias=None, /, *, axis=1, eps=1e
     array([[[ 0.5,  0. , -0.5,  0. ]]])
     """
     xp, cotangent, x, weight, bias = prepare(cotangent, x, weight, bias, need=2)
-    axes = channels_second(x, axis)
+    channel = channel_beside(x, axis)
     require_same_shape("cotangent", cotangent, x)
-    require_along(x, axis, eps, weight, bias)
-    g, planes = in_order(xp, axes, cotangent, x)
+    require_along(x, channel, eps, weight, bias)
+    g, planes = moved(xp, channel, 1, cotangent, x)
     shape = planes.shape
     if takes(kernels, g, planes, weight):
         sums = dict(parts=(shape[0], 2, shape[1]), units=shape[0] * shape[1])
-        dx, (dw, db) = run(kernels.instance_norm_vjp, g, planes, weight, eps, shape=shape, **sums)
+        dx, (dw, db) = run(kernels.instance_norm_vjp, g, planes, weight, eps, **sums)
     else:
         g, wide, w = widen(xp, by_channel(xp, g, shape), by_channel(xp, planes, shape), *columns(xp, weight))
         spare = roomy(x, wide)
@@ -403,7 +396,7 @@ def instance_norm_vjp(cotangent, x, weight=None, bias=None, /, *, axis=1, eps=1e
         unit, h = c / s, affine(g, w, None)
         dx = xp.reshape((h - mean(xp, h, roomy=spare) - unit * mean(xp, h * unit, roomy=spare)) / s, shape)
         dw, db = xp.sum(g * unit, axis=(0, 2)), xp.sum(g, axis=(0, 2))
-    return give_back(xp, dx, x, axes), like_weight(xp, dw, weight), like_weight(xp, db, bias)
+    return give_back(xp, *moved(xp, 1, channel, dx), x), like_weight(xp, dw, weight), like_weight(xp, db, bias)
 
 
 @law(instance_norm, normal(3, 6, 5))

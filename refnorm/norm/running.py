@@ -38,7 +38,7 @@ def shares(momentum, weighs, count, correction) -> tuple[float, float]:
         case("offset", normal(8, mean=1e4), normal(8, mean=1e4), momentum=0.1),
         case("none", normal(0), normal(0), momentum=0.1),
     ],
-    bench=case("channels", normal(2048), normal(2048), momentum=0.1),
+    bench=case("mean and variance", normal(2, 1024), normal(2, 1024), momentum=0.1),
     rows=lambda x, rng: ([x, x + rng.normal(size=x.shape)], {"momentum": 0.25, "count": 9, "correction": 1}),
 )
 def update_running(old, new, /, *, momentum, weighs="new", count=None, correction=0):
