@@ -41,8 +41,9 @@ cdef inline Py_ssize_t end(Py_ssize_t i, Py_ssize_t n, Py_ssize_t m) noexcept no
 
 # Two axes that lie behind one another in memory and have one bin each (or one cell each) are one axis.
 cdef inline bint merge(Axis *a, const Axis *b) noexcept nogil:
-    if not (a.bins == b.bins == 1 and a.near == b.near * b.cells or a.cells == b.cells == 1 and a.far == b.far * b.bins):
-        return False
+    cdef bint cells = a.bins == b.bins == 1 and a.near == b.near * b.cells
+    cdef bint bins = a.cells == b.cells == 1 and a.far == b.far * b.bins
+    if not (cells or bins): return False
     a.cells, a.bins, a.near, a.far = a.cells * b.cells, a.bins * b.bins, b.near, b.far
     return True
 

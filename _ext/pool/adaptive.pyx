@@ -7,7 +7,7 @@ from bins cimport *
 from rows cimport add, pair, total, two_sum, vpair, widen
 
 cdef enum:
-    AHEAD = 2048                   # bytes from the cells in use to those to prefetch
+    AHEAD = 2048                   # bytes from the cells in use to those to prefetch: of rows; half of it for runs
 
 
 # ---- rows ----
@@ -42,8 +42,8 @@ cdef inline void add_run_exactly(double *sum, double *lost, const double *x, Py_
             sum[j] = t
 
 
-cdef void sum_rows(const Planes *p, const char *x, Walk *w, Py_ssize_t n, const double *share, double *sum, double *lost,
-                   real *_) noexcept nogil:
+cdef void sum_rows(const Planes *p, const char *x, Walk *w, Py_ssize_t n, const double *share, double *sum,
+                   double *lost, real *_) noexcept nogil:
     cdef Py_ssize_t near = p.axis[p.rows].near, t, j
     cdef const double *line
     cdef double divisor
@@ -69,8 +69,8 @@ cdef inline double sum_run(const real *x, Py_ssize_t n) noexcept nogil:
     cdef vd a = vset(0), b = a, c = a, d = a
     cdef double s = 0
     while j + 4 * VW <= n:
-        prefetch(<const char *>(x + j) + AHEAD)
-        if 4 * VW * sizeof(real) > 64: prefetch(<const char *>(x + j + 2 * VW) + AHEAD)
+        prefetch(<const char *>(x + j) + AHEAD // 2)
+        if 4 * VW * sizeof(real) > 64: prefetch(<const char *>(x + j + 2 * VW) + AHEAD // 2)
         a = a + vload(x + j)
         b = b + vload(x + j + VW)
         c = c + vload(x + j + 2 * VW)
@@ -100,44 +100,52 @@ cdef inline pair sum_run_exactly(const double *x, const double *lost, Py_ssize_t
     return s
 
 
+# By column: how many bins it has taken part in, from cell c on.
+cdef inline void count_shares(const Axis *lane, Py_ssize_t c, Py_ssize_t n, bint single, double *share) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        share[j] = 1 if single else end(c + j, lane.bins, lane.cells) - begin(c + j, lane.bins, lane.cells)
+
+
 # The sums of m bins of a row: from the rows under them, walked to by w. start NULL: of m cells, each a bin.
 cdef void sum_bins(const Planes *p, const char *x, Walk *w, Py_ssize_t o, Py_ssize_t m, const Py_ssize_t *start,
-                   const Py_ssize_t *stop, double *answer, real *_) noexcept nogil:
+                   const Py_ssize_t *stop, double *share, double *answer, real *_) noexcept nogil:
     cdef const Axis *lane = &p.axis[p.rows]
-    cdef Py_ssize_t c = start[0] if start else o, last = stop[m - 1] if start else o + m, n, t, j, a, b
+    cdef Py_ssize_t c = start[0] if start else o, last = stop[m - 1] if start else o + m, n, t, a, b
+    cdef bint same = start and start[0] == start[m - 1] and stop[0] == stop[m - 1]         # one cell for all of them
+    cdef bint wide = last - c > ROOM                                  # one bin, in pieces
     cdef pair s, q
     cdef double sum[ROOM]
     cdef double lost[ROOM]
-    cdef double share[ROOM]
     if start and w.total == 1 and sizeof(real) < 8 and not p.back and lane.near == sizeof(real):
         for t in range(m): answer[t] = sum_run(<const real *>(x + w.offset) + start[t], stop[t] - start[t])
         return
     s.hi = s.lo = 0
-    while True:
+    while c < last:
         n = min(ROOM, last - c)
-        if p.back:
-            for j in range(n):
-                share[j] = end(c + j, lane.bins, lane.cells) - begin(c + j, lane.bins, lane.cells) if start else 1
+        if p.back and wide: count_shares(lane, c, n, False, share)
         sum_rows(p, x + c * lane.near, w, n, share, sum, lost, _)
-        for t in range(m):
+        for t in range(1 if same else m):
             if not start:
-                answer[t] = sum[t] + lost[t] if sizeof(real) == 8 else sum[t]
-                if sizeof(real) == 8 and answer[t] != answer[t]: answer[t] = sum[t]    # an overflown sum has lost a NaN
+                s.hi, s.lo = sum[t], lost[t] if sizeof(real) == 8 else 0
+            elif t and start[t] == start[t - 1] and stop[t] == stop[t - 1]:
+                answer[t] = answer[t - 1]
                 continue
-            a, b = max(0, start[t] - c), min(n, stop[t] - c)
-            if sizeof(real) < 8:
-                s.hi += sum_run(<const double *>sum + a, b - a)
             else:
-                q = sum_run_exactly(sum + a, lost + a, b - a)
-                s.lo += q.lo
-                q = two_sum(s.hi, q.hi)
-                s.hi, s.lo = q.hi, s.lo + q.lo
-            if m == 1 and c + n < last: break                            # wider than a line
-            answer[t] = s.hi + s.lo
-            if sizeof(real) == 8 and answer[t] != answer[t]: answer[t] = s.hi
+                a, b = max(0, start[t] - c), min(n, stop[t] - c)
+                if sizeof(real) < 8:
+                    s.hi += sum_run(<const double *>sum + a, b - a)
+                else:
+                    q = sum_run_exactly(sum + a, lost + a, b - a)
+                    s.lo += q.lo
+                    q = two_sum(s.hi, q.hi)
+                    s.hi, s.lo = q.hi, s.lo + q.lo
+                if c + n < last: break
+            answer[t] = s.hi + s.lo if sizeof(real) == 8 else s.hi
+            if sizeof(real) == 8 and answer[t] != answer[t]: answer[t] = s.hi        # an overflown sum has lost a NaN
             s.hi = s.lo = 0
         c += n
-        if c >= last: return
+    for t in range(1 if same else m, m): answer[t] = answer[0]
 
 
 # ---- planes ----
@@ -157,12 +165,15 @@ cdef void bin_plane(const Planes *p, const char *x, char *y, Py_ssize_t o, Py_ss
     cdef double rows
     cdef Walk w
     cdef double answer[ROOM]
+    cdef double share[ROOM]
+    if p.back and start: count_shares(lane, start[0], min(ROOM, stop[m - 1] - start[0]), False, share)
+    elif p.back: count_shares(lane, o, m, True, share)
     w.total = 0
     for row in range(count_rows(p)):
         offset = under(p, row, &w) + o * lane.far
         if not w.same:
             rows = w.total
-            sum_bins(p, x, &w, o, m, start, stop, answer, _)
+            sum_bins(p, x, &w, o, m, start, stop, share, answer, _)
             if sizeof(real) == 8 and not p.back:
                 for t in range(m): answer[t] = answer[t] / (rows * (stop[t] - start[t] if start else 1))
             elif not p.back:
@@ -199,7 +210,8 @@ cdef void bin_units(Py_ssize_t lo, Py_ssize_t hi, Planes *p, void *x, void *y, r
         o = 0
         while o < n:
             m = min(ROOM, n - o)
-            bin_plane(p, bytes_of(x) + offset_of(x, lo, core), bytes_of(y) + offset_of(y, lo, core), o, m, NULL, NULL, _)
+            bin_plane(p, bytes_of(x) + offset_of(x, lo, core), bytes_of(y) + offset_of(y, lo, core), o, m, NULL,
+                      NULL, _)
             o += m
         lo += n
     while p.channels == 1 and o < lane.bins:
