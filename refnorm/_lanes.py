@@ -152,8 +152,9 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     the rows of `x` where it is not said. With `parts`, a shape, the kernel also fills a float64 array whose
     sum over its first axis is returned too: ``(y, total)``.
     """
-    small = x.nbytes < SPLIT_BYTES
-    if small and parts is None and shape is None and plain(x):  # most calls of all: nothing but the kernel
+    if (
+        x.nbytes < SPLIT_BYTES and parts is None and shape is None and plain(x)
+    ):  # most calls of all: nothing but the kernel
         y = empty_like(x) if out is None else out
         kernel(0, x.size // x.shape[-1] if units is None else units, x, *args, y)
         return y
@@ -164,7 +165,7 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     if units is None:
         units = prod(memory.shape[:-1])
     outs = (y,) if parts is None else (y, np.zeros(parts))
-    if small:
+    if max(memory.nbytes, y.nbytes) < SPLIT_BYTES:
         kernel(0, units, memory, *args, *outs)
     else:
         share(kernel, units, memory, *args, *outs)
@@ -194,9 +195,10 @@ def row_blocks(rows) -> tuple[int, int]:
 
 def _empty(x, shape):
     """Return new memory laid out like `x`; on a cache line where it is large, as streaming stores need it."""
-    if x.nbytes < SPLIT_BYTES:
+    nbytes = x.dtype.itemsize * prod(shape)
+    if nbytes < SPLIT_BYTES:
         return empty_like(x, shape=shape)
-    block = np.empty(x.dtype.itemsize * prod(shape) + 64, dtype=np.uint8)
+    block = np.empty(nbytes + 64, dtype=np.uint8)
     start = -block.ctypes.data % 64
     return _in_order(block[start : block.size - 64 + start].view(x.dtype), x, shape)
 
