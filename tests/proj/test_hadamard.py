@@ -45,7 +45,7 @@ def test_fastfood_by_hand(lane):
 
 @LANES
 def test_fastfood_gradient_by_hand(lane):
-    """y_0 = (g_0 u_0 + g_1 u_1) / sqrt(2 (g_0^2 + g_1^2)), u = P H B x = (4, 2): y_0 = 3 and dg_k = (u_k - 3) / 2."""
+    """u = P H B x = (4, 2) and y_0 = (g_0 u_0 + g_1 u_1) / sqrt(2 (g_0^2 + g_1^2)) = 3, so dg_k = (u_k - 3) / 2."""
     x, b, p, g = np.array([3.0, 1.0]), np.array([1.0, -1.0]), np.array([1, 0]), np.array([1.0, 1.0])
     with refnorm.lane(lane):
         dx, db, dp, dg = fastfood_project_vjp(np.array([1.0, 0.0]), x, b, p, g)
