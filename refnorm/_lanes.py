@@ -152,9 +152,8 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     the rows of `x` where it is not said. With `parts`, a shape, the kernel also fills a float64 array whose
     sum over its first axis is returned too: ``(y, total)``.
     """
-    if (
-        x.nbytes < SPLIT_BYTES and parts is None and shape is None and plain(x)
-    ):  # most calls of all: nothing but the kernel
+    if x.nbytes < SPLIT_BYTES and parts is None and shape is None and plain(x):
+        # most calls of all: nothing but the kernel
         y = empty_like(x) if out is None else out
         kernel(0, x.size // x.shape[-1] if units is None else units, x, *args, y)
         return y
