@@ -15,16 +15,18 @@ typedef struct { vd p[PIECES]; } beam;
 
 #if defined(__GNUC__)
 #define EACH _Pragma("GCC unroll 8") for (int k = 0; k < PIECES; k++)
+#define PAIRS _Pragma("GCC unroll 4") for (int k = 0; k < PIECES; k += 2)
 #else
 #define EACH for (int k = 0; k < PIECES; k++)
+#define PAIRS for (int k = 0; k < PIECES; k += 2)
 #endif
 
 /* ---- memory ---- */
 
 #define MEMORY(type) \
     INLINE beam bload_##type(const type *p) { beam v; EACH v.p[k] = load_##type(p + k * VW); return v; } \
-    INLINE void bstore_##type(type *p, beam v) { EACH store_##type(p + k * VW, v.p[k]); } \
-    INLINE void bstream_##type(type *p, beam v) { EACH stream_##type(p + k * VW, v.p[k]); }
+    INLINE void bstore_##type(type *p, beam v) { PAIRS store2_##type(p + k * VW, v.p[k], v.p[k + 1]); } \
+    INLINE void bstream_##type(type *p, beam v) { PAIRS stream2_##type(p + k * VW, v.p[k], v.p[k + 1]); }
 MEMORY(float) MEMORY(double) MEMORY(f16) MEMORY(bf16)
 #undef MEMORY
 

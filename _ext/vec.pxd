@@ -10,6 +10,8 @@ cdef extern from "vec.h" nogil:
     vd vload(...)
     void vstore(...)
     void vstream(...)
+    void vstore2(...)
+    void vstream2(...)
     vd vload_first(...)
     void vstore_first(...)
     double get(...)

@@ -136,16 +136,17 @@ cdef void wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real 
 cdef void standardize(const real *x, const double *w, const double *b, real *y, Py_ssize_t n, const standard *u,
                              const real *ahead, bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0, k
-    cdef vd v
+    cdef vd v, next
     cdef standard this = u[0]
     while j + 4 * VW <= n:
         prefetch(ahead + j)
         prefetch(ahead + j + 2 * VW)
-        for k in range(4):
+        for k in range(2):
             v = standardized(vload(x + j), &this, sizeof(real) == 8) * vload(w + j) + vload(b + j)
-            if stream: vstream(y + j, v)
-            else: vstore(y + j, v)
-            j += VW
+            next = standardized(vload(x + j + VW), &this, sizeof(real) == 8) * vload(w + j + VW) + vload(b + j + VW)
+            if stream: vstream2(y + j, v, next)
+            else: vstore2(y + j, v, next)
+            j += 2 * VW
     while j + VW <= n:
         vstore(y + j, standardized(vload(x + j), &this, sizeof(real) == 8) * vload(w + j) + vload(b + j))
         j += VW

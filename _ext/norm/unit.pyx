@@ -277,9 +277,9 @@ cdef void scale(const real *x, real *y, Py_ssize_t n, const length *u, const rea
         prefetch(ahead + j)
         for i in range(16 // VW): v[i] = unit(vload(x + j + i * VW), &this, sizeof(real) == 8)
         if stream:
-            for i in range(16 // VW): vstream(y + j + i * VW, v[i])
+            for i in range(0, 16 // VW, 2): vstream2(y + j + i * VW, v[i], v[i + 1])
         else:
-            for i in range(16 // VW): vstore(y + j + i * VW, v[i])
+            for i in range(0, 16 // VW, 2): vstore2(y + j + i * VW, v[i], v[i + 1])
         j += 16
     while j < n:
         if j + VW <= n: vstore(y + j, unit(vload(x + j), &this, sizeof(real) == 8))
