@@ -3,7 +3,7 @@
 # float32 and halves take their moments in one pass in double, about an element of the unit; float64 takes the mean
 # first and then the squares about it, with the rounding errors carried along. Sums are kept lane by lane in arrays,
 # so that channels which are lanes, and elements which are, run through the same loops.
-from libc.math cimport sqrt, fabs, fma, INFINITY
+from libc.math cimport sqrt, fabs, fma, nextafter, INFINITY
 from libc.string cimport memcpy, memset
 from channels cimport *
 from rows cimport pair, two_sum, over, inverse_root, tame, scale_for
@@ -266,6 +266,7 @@ cdef inline void narrow(const field *f, int also, Py_ssize_t first, Py_ssize_t u
         clear(&u[k])
         u[k].scale, u[k].far = 1, 0
         u[k].near = some_element(f, first // groups, (first % groups + k) * f.group, _)
+        if not fabs(u[k].near) < INFINITY: u[k].near = 0   # the mean of infinities is no distance to one of them
     sum_units(f, MOMENTS | also, first, units, u, weight, parts, _)
     for k in range(units):
         u[k].far = (u[k].s.hi + u[k].s.lo) / n
@@ -448,6 +449,19 @@ cdef inline pair product(pair a, pair b) noexcept nogil:
     return p
 
 
+cdef inline pair of_one_sign(pair a) noexcept nogil:
+    """The same number in parts of one sign: an infinity times it is infinite, never inf - inf or inf * 0."""
+    cdef double hi = a.hi + a.lo
+    if a.lo != 0:
+        a.lo -= hi - a.hi                                  # now below half a unit of hi, so that one step is enough
+        a.hi = hi
+        if (a.lo < 0) != (hi < 0):
+            a.hi = nextafter(hi, 0)
+            a.lo += hi - a.hi
+    if a.lo == 0: a.lo = a.hi * 2.0 ** -200
+    return a
+
+
 cdef inline void blank(lines *l, Py_ssize_t lanes) noexcept nogil:
     """The lanes behind the last channel are computed too and thrown away."""
     cdef Py_ssize_t k
@@ -474,6 +488,7 @@ cdef inline void write_units(const field *f, Py_ssize_t first, Py_ssize_t units,
             rest = factor(bias, c + lane, -0.0, _)
             if this.far != 0: rest = rest - this.far * this.root.hi * w
             gain = times(this.root, w)
+            if sizeof(real) == 8: gain = of_one_sign(gain)
             draw(&l, lane, &this, gain.hi, gain.lo, rest, 0, f.across)
         if f.across: blank(&l, lanes)
         write_strip(f, sample, c, lanes, &l, False, ahead, _)

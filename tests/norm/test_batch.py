@@ -126,6 +126,30 @@ def test_nan_and_infinity_take_their_channel_and_no_other(lane, bad, place, dtyp
 
 
 @LANES
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_an_infinity_stays_one_between_stored_moments(lane, bad, dtype):
+    """Whatever the roots: 1 / sqrt(var) has digits behind float64's of either sign, and none where it is exact."""
+    var = np.concatenate([np.arange(1.0, 40.0), 2.0 ** np.arange(-8, 9)]).astype(dtype)
+    x, zero = np.full((5, len(var)), bad, dtype=dtype), np.zeros_like(var)
+    with refnorm.lane(lane):
+        assert (batch_norm(x, zero, var, eps=0.0) == bad).all()
+        assert (batch_norm(x, zero, var, -1 - var, var, eps=0.0) == -bad).all()
+
+
+@LANES
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_mean_of_infinities_of_one_sign_is_one(lane, dtype):
+    x = np.full((4, 3, 20), -np.inf, dtype=dtype)
+    x[:, 1, 10:] = 7
+    x[0, 2, 5] = np.inf
+    with refnorm.lane(lane), np.errstate(all="ignore"):
+        mean, var, _ = batch_moments(x)
+    assert np.array_equal(mean, [-np.inf, -np.inf, np.nan], equal_nan=True)
+    assert np.isnan(var).all()
+
+
+@LANES
 def test_no_samples(lane):
     """Stored moments need no data: an empty batch gives an empty answer, and no cotangent for the parameters."""
     x, mean, var, w, b = drawn((0, 3, 4), 3)
