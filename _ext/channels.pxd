@@ -35,8 +35,8 @@ cdef extern from "beams.h" nogil:
 
 cdef enum:
     AXES = 66
-    LANES = 128                    # channels walked together: runs of memory long enough for the hardware to fetch ahead
-    TILE = 64                      # elements of each before the next sixteen of them; as many beats as a PIECE has
+    LANES = 256                    # channels walked together: runs of memory long enough for the hardware to fetch ahead
+    TILE = 32                      # elements of each before the next sixteen of them; as many beats as a PIECE has
     ROOM = 1056                    # PIECE, and a beam before it
 
 cdef struct layout:                # of one array, in bytes

@@ -125,7 +125,8 @@ cdef inline void sum_strip(const field *f, int what, Py_ssize_t sample, Py_ssize
     for row in range(f.rows):
         px = row_at(&f.x, f, sample, channel, row)
         pg = row_at(&f.g, f, sample, channel, row)
-        leap = row_at(&f.x, f, sample, channel, row + 1) - px if row + 1 < f.rows else 0
+        if f.across: leap = most * f.x.near                # the next tile, or the next row
+        else: leap = row_at(&f.x, f, sample, channel, row + 1) - px if row + 1 < f.rows else 0
         j = 0
         while j < f.n:
             m = min(most, f.n - j)
@@ -496,9 +497,10 @@ cdef inline void write_units(const field *f, Py_ssize_t first, Py_ssize_t units,
 
 
 cdef inline Py_ssize_t distance(const field *f, Py_ssize_t unit_, Py_ssize_t hi) noexcept nogil:
-    """Bytes from a unit of x to the next; 0 after the last."""
+    """Bytes from a unit of x to the next, 0 after the last; across, from one tile to the next."""
     cdef Py_ssize_t groups = f.channels // f.group
-    if f.across or unit_ + 1 >= hi: return 0
+    if f.across: return f.most * f.x.near
+    if unit_ + 1 >= hi: return 0
     if (unit_ + 1) % groups: return f.group * f.x.channel
     return f.x.sample - (f.channels - f.group) * f.x.channel
 
