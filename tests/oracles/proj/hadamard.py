@@ -5,14 +5,14 @@ from scipy.linalg import hadamard
 
 from oracles import WIDE
 
-LARGEST = 64  # of the matrices written out; beyond, by the definition of H_2n
+H = hadamard(64).astype(WIDE)  # the leading n x n block is H_n; larger ones by the definition of H_2n
 
 
 def times_h(x):
     """Return H x along the last axis."""
     n = x.shape[-1]
-    if n <= LARGEST:
-        return x @ hadamard(n).astype(WIDE)
+    if n <= len(H):
+        return x @ H[:n, :n]
     a, b = times_h(x[..., : n // 2]), times_h(x[..., n // 2 :])
     return np.concatenate([a + b, a - b], axis=-1)
 
