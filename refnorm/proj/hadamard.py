@@ -62,10 +62,7 @@ def require_power_of_two(what, n) -> None:
 
 
 def require_chain(xp, x, signs, permutation, gains, output_size) -> int:
-    """Refuse arrays that are missing or do not fit together; return how many outputs are wanted."""
-    for name, a in (("x", x), ("signs", signs)):
-        if a is None:
-            raise TypeError(f"{name} must be an array, got None")
+    """Refuse arrays that do not fit together; return how many outputs are wanted."""
     if signs.ndim != 1:
         raise ValueError(f"signs must have one axis, got shape {tuple(signs.shape)}")
     n = signs.shape[0]
