@@ -112,7 +112,8 @@ def test_medians_tell_slow_from_quick(rivals):
 
 
 def test_ratios_to_rivals_run(operators, rivals, monkeypatch):
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "set_grad_enabled", lambda on: None)  # other tests want gradients
     ratios = importlib.import_module("benchmarks.ratios")
     small = replace(ratios.case_of("rms_norm"), draws=(normal(64, 64), normal(64)))
     monkeypatch.setattr(ratios, "case_of", lambda name: small)

@@ -46,8 +46,10 @@ def log_softmax(x, *, axis=-1):
 
 @rowwise
 def lp_normalize(x, *, p=2.0, axis=-1, eps=1e-12):
+    if p != int(min(p, 9)):
+        raise NotImplementedError(f"Keras has whole orders, not p = {p}")
     # Keras puts eps under the root of a 2-norm: its square is the same floor
-    return np.asarray(_keras().ops.normalize(x, order=p, epsilon=eps**2 if p == 2 else eps))
+    return np.asarray(_keras().ops.normalize(x, order=int(p), epsilon=eps**2 if p == 2 else eps))
 
 
 # ---- over channels ----

@@ -86,8 +86,8 @@ def log_softmax(x, *, axis=-1):
 
 @rowwise
 def lp_normalize(x, *, p=2.0, axis=-1, eps=1e-12):
-    if p not in (1, 2):
-        raise NotImplementedError(f"LpNormalization has p = 1 and 2, not {p}")
+    if p not in (1, 2) or eps > 1e-12:
+        raise NotImplementedError(f"LpNormalization has p = 1 and 2 and no eps, not p = {p}, eps = {eps}")
     return run("LpNormalization", x, p=int(p))
 
 
@@ -95,19 +95,19 @@ def lp_normalize(x, *, p=2.0, axis=-1, eps=1e-12):
 
 
 @channels_at_1
-def batch_norm(x, mean, var, weight=None, bias=None, *, eps=1e-5):
+def batch_norm(x, mean, var, weight=None, bias=None, *, axis=1, eps=1e-5):
     weight, bias = filled(x, weight, bias, x.shape[1:2])
     return run("BatchNormalization", x, weight, bias, mean, var, epsilon=float(eps))
 
 
 @channels_at_1
-def instance_norm(x, weight=None, bias=None, *, eps=1e-5):
+def instance_norm(x, weight=None, bias=None, *, axis=1, eps=1e-5):
     weight, bias = filled(x, weight, bias, x.shape[1:2])
     return run("InstanceNormalization", x, weight, bias, epsilon=float(eps))
 
 
 @channels_at_1
-def group_norm(x, weight=None, bias=None, *, groups, eps=1e-5):
+def group_norm(x, weight=None, bias=None, *, groups, axis=1, eps=1e-5):
     weight, bias = filled(x, weight, bias, x.shape[1:2])
     return run("GroupNormalization", x, weight, bias, num_groups=groups, epsilon=float(eps))
 
