@@ -131,6 +131,7 @@ def list_operators(arguments) -> int:
     from rich.table import Table
 
     table = Table("operator", "wing", "summary", "kernel", "gradient", "papers", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for row in rows:
         marks = ["yes" if row[k] else "" for k in ("kernel", "gradient")]
         table.add_row(row["name"], row["wing"], row["summary"], *marks, "\n".join(row["papers"]))

@@ -48,8 +48,7 @@ def log_softmax(x, *, axis=-1):
 def lp_normalize(x, *, p=2.0, axis=-1, eps=1e-12):
     if p != int(min(p, 9)):
         raise NotImplementedError(f"Keras has whole orders, not p = {p}")
-    # Keras puts eps under the root of a 2-norm: its square is the same floor
-    return np.asarray(_keras().ops.normalize(x, order=int(p), epsilon=eps**2 if p == 2 else eps))
+    return np.asarray(_keras().ops.normalize(x, order=int(p), epsilon=eps))
 
 
 # ---- over channels ----
