@@ -25,6 +25,7 @@ KNOWN: dict[tuple[str, str], str] = {
     ("onnxruntime", "max_pool"): "a NaN",  # is dropped
     ("keras", "adaptive_avg_pool"): "more bins than cells",  # NaN
     ("keras", "batch_norm_train"): "denormals",  # of the mean are taken for zero
+    ("keras", "lp_normalize"): "no eps",  # divides by zero
     ("keras", "layer_norm"): "one column + mean 1e+04",  # not 0
 }
 
