@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # 10 ms that only a large call pays
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["share", "thread_count"]
 
@@ -45,6 +48,8 @@ def _submit(kernel, *args) -> Future:
     try:
         return _the_pool().submit(kernel, *args)
     except RuntimeError:  # the interpreter is shutting down: no new threads, but the work is still owed
+        from concurrent.futures import Future
+
         done: Future = Future()
         done.set_result(kernel(*args))
         return done
@@ -54,6 +59,8 @@ def _the_pool() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None or _pool._max_workers < thread_count() - 1:
+            from concurrent.futures import ThreadPoolExecutor
+
             if _pool is not None:
                 _pool.shutdown(wait=False)  # finishes what it has; only its size was wrong
             _pool = ThreadPoolExecutor(max(1, thread_count() - 1), "refnorm", initializer=_mark_worker)
