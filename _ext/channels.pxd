@@ -46,7 +46,7 @@ cdef struct layout:                # of one array, in bytes
     Py_ssize_t step[AXES]          # along the other axes
 
 cdef struct field:
-    Py_ssize_t samples, channels, groups, group    # how many, and how many channels a group has
+    Py_ssize_t samples, channels, group
     Py_ssize_t rows, n             # of a channel in one sample, elements of a row
     int axes                       # that count the rows
     Py_ssize_t size[AXES]
@@ -132,8 +132,7 @@ cdef inline void survey(field *f, void *x, void *g, void *y, int core, Py_ssize_
     lay(&f.y, y, core)
     f.channels = size_of(x, -core - 1)
     f.samples = size_of(x, 0) if ndim_of(x) > core + 1 else 1
-    f.groups = groups if groups else f.channels
-    f.group = f.channels // f.groups if f.groups else 1
+    f.group = f.channels // groups if groups else 1
     for a in range(core): f.size[a] = size_of(x, a - core)
     sort_and_merge(f, core)
     f.n, f.rows = 1, 1
@@ -147,7 +146,6 @@ cdef inline void survey(field *f, void *x, void *g, void *y, int core, Py_ssize_
     if f.across: f.most = TILE
     elif f.x.near == size and f.g.near == size and f.y.near == size: f.most = 4 * PIECE
     else: f.most = PIECE           # as much as a room holds
-    # what leaves the cache is all that a call touches, not its output alone
     total = f.samples * f.channels * f.rows * f.n * size * (2 if f.g.start == NULL else 3)
     f.stream = (f.y.start != NULL and size >= 4 and total >= FAR and f.y.start != f.x.start and f.y.start != f.g.start
                 and in_lines(f, size))
@@ -217,40 +215,13 @@ cdef inline void give_back(const layout *a, char *at, const tile *t, Py_ssize_t 
 
 # ---- units ----
 
-cdef struct span:                  # units that are taken together, all of one sample
-    Py_ssize_t units
-    Py_ssize_t sample, start, stop # their channels
-    Py_ssize_t ahead               # bytes of x from what is written to what will be read next
-
-
-cdef inline span span_of(const field *f, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
-    """Units from lo on: as many as fit into the lanes, or, along, as are needed to hide each other's roots."""
-    cdef span s
-    cdef Py_ssize_t most
-    if f.across: most = LANES // f.group
-    else: most = min(LANES, 4 * PIECE // (f.group * f.rows * f.n))
-    s.sample = lo // f.groups
-    s.start = lo - s.sample * f.groups
-    s.units = min(min(hi - lo, f.groups - s.start), max(1, most))
-    s.start *= f.group
-    s.stop = s.start + s.units * f.group
-    if f.across: s.ahead = f.most * f.x.near
-    elif lo + s.units == hi: s.ahead = 0
-    elif s.stop < f.channels: s.ahead = s.units * f.group * f.x.channel
-    else: s.ahead = f.x.sample - s.start * f.x.channel
-    return s
+cdef inline Py_ssize_t bundle(const field *f, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """How many units from lo on are taken together: those of one sample whose channels fit into the lanes."""
+    cdef Py_ssize_t groups = f.channels // f.group
+    if not f.across: return 1
+    return min(min(hi - lo, groups - lo % groups), max(1, LANES // f.group))
 
 
 cdef inline Py_ssize_t strip(const field *f, Py_ssize_t channels) noexcept nogil:
     """How many of the channels left are walked together."""
     return min(channels, LANES) if f.across else 1
-
-
-cdef inline Py_ssize_t in_beams(Py_ssize_t lanes) noexcept nogil:
-    return (lanes + BEAM - 1) // BEAM * BEAM
-
-
-cdef inline double factor(void *weight, Py_ssize_t channel, double absent, real *_) noexcept nogil:
-    """An element of a weight; `absent` where there is none: 1 for a factor, -0 for a summand."""
-    if weight == NULL or bytes_of(weight) == NULL: return absent
-    return get(<const real *>(bytes_of(weight) + channel * step_of(weight, 0)))

@@ -1,8 +1,6 @@
 # Batch normalization: the channel axis comes first here, and all other axes are one channel's elements. To the walk it
 # is one sample whose channels are units of their own.
-from libc.math cimport sqrt
 from standard cimport *
-from rows cimport inverse_root
 
 
 # ---- with the statistics of the batch ----
@@ -41,19 +39,18 @@ def batch_norm_train_vjp(Py_ssize_t lo, Py_ssize_t hi, g, x, weight, gmean, gvar
 
 cdef void moments(Py_ssize_t lo, Py_ssize_t hi, void *x, int core, void *out, real *_) noexcept nogil:
     cdef field f
-    cdef span some
     cdef unit u[LANES]
     cdef char *row = bytes_of(out)
-    cdef Py_ssize_t i = lo, k, step = step_of(out, 1)
+    cdef Py_ssize_t i = lo, k, units, step = step_of(out, 1)
     survey(&f, x, NULL, NULL, core, 0, sizeof(real))
     if f.rows * f.n == 0: return
     while i < hi:
-        some = span_of(&f, i, hi)
-        measure(&f, 0, &some, 0, u, NULL, NULL, _)
-        for k in range(some.units):
+        units = bundle(&f, i, hi)
+        measure(&f, 0, i, units, 0, u, NULL, NULL, _)
+        for k in range(units):
             put(<real *>(row + (i + k) * step), mean_of(&u[k]))
             put(<real *>(row + step_of(out, 0) + (i + k) * step), variance_of(&u[k]))
-        i += some.units
+        i += units
 
 
 def batch_moments(Py_ssize_t lo, Py_ssize_t hi, x, out):
@@ -85,16 +82,15 @@ cdef void given(unit *u, void *mean, void *var, Py_ssize_t channel, double eps, 
 cdef void standardize(Py_ssize_t lo, Py_ssize_t hi, void *x, int core, void *mean, void *var, void *weight, void *bias, double eps,
                       void *out, real *_) noexcept nogil:
     cdef field f
-    cdef span some
     cdef unit u[LANES]
-    cdef Py_ssize_t i = lo, k
+    cdef Py_ssize_t i = lo, k, units
     survey(&f, x, NULL, out, core, 0, sizeof(real))
     if f.rows * f.n == 0: return
     while i < hi:
-        some = span_of(&f, i, hi)
-        for k in range(some.units): given(&u[k], mean, var, i + k, eps, _)
-        write_units(&f, &some, u, weight, bias, _)
-        i += some.units
+        units = bundle(&f, i, hi)
+        for k in range(units): given(&u[k], mean, var, i + k, eps, _)
+        write_units(&f, i, units, u, weight, bias, distance(&f, i, hi), _)
+        i += units
     if f.stream: fence()
 
 
@@ -117,26 +113,25 @@ cdef void unstandardize(Py_ssize_t lo, Py_ssize_t hi, void *g, void *x, int core
                         void *dx, double *parts, real *_) noexcept nogil:
     """dx is g itself on another scale: x, which may be infinite, has no part in it."""
     cdef field f, h
-    cdef span some
     cdef unit u[LANES]
-    cdef Py_ssize_t i = lo, k
+    cdef Py_ssize_t i = lo, k, units
     survey(&f, x, g, NULL, core, 0, sizeof(real))
     survey(&h, g, NULL, dx, core, 0, sizeof(real))
     if f.rows * f.n == 0: return
     while i < hi:
-        some = span_of(&f, i, hi)
-        for k in range(some.units): given(&u[k], mean, var, i + k, eps, _)
-        sum_units(&f, PRODUCTS, &some, u, weight, parts, _)
-        for k in range(some.units): parts[i + k] *= u[k].root.hi
-        i += some.units
+        units = bundle(&f, i, hi)
+        for k in range(units): given(&u[k], mean, var, i + k, eps, _)
+        sum_units(&f, PRODUCTS, i, units, u, weight, parts, _)
+        for k in range(units): parts[i + k] *= u[k].root.hi
+        i += units
     i = lo
     while i < hi:
-        some = span_of(&h, i, hi)
-        for k in range(some.units):
+        units = bundle(&h, i, hi)
+        for k in range(units):
             given(&u[k], mean, var, i + k, eps, _)
             u[k].near = 0
-        write_units(&h, &some, u, weight, NULL, _)
-        i += some.units
+        write_units(&h, i, units, u, weight, NULL, distance(&h, i, hi), _)
+        i += units
     if h.stream: fence()
 
 
