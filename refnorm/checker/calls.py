@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,15 +13,13 @@ import numpy as np
 from .._cases import Case
 from .._registry import Operator
 from . import measure
+from .layouts import laid, mapped
+from .wire import dtype_of
 
-__all__ = ["Call", "hard", "mapped", "of_case", "plain", "special"]
+__all__ = ["FLOATS", "Call", "gradients", "hard", "of_case", "plain", "special", "thinned"]
 
-FLOATS = ("float16", "float32", "float64")
-
-
-def mapped(f: Callable, arrays):
-    """Apply `f` to every array of a call; None stays None, lists stay lists."""
-    return [a if a is None else mapped(f, a) if isinstance(a, list) else f(a) for a in arrays]
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+HALVES = ("float16", "bfloat16")
 
 
 @dataclass
@@ -32,25 +31,33 @@ class Call:
     dtype: str
     arrays: list
     options: dict
-    layout: Callable = field(default=np.array, repr=False)
+    layout: str = "as drawn"
     strict_only: bool = False
+    vjp: bool = False
+    case: Case | None = field(default=None, repr=False)
+    variant: str = ""
     guesses: dict = field(default_factory=dict, repr=False)
 
     def handed(self) -> list:
         """Return fresh copies for a candidate to read, in the layout this call is about."""
-        return mapped(self.layout, self.arrays)
+        return laid(self.arrays, self.layout)
 
     @property
     def rng(self) -> np.random.Generator:
         return np.random.default_rng(zlib.crc32(self.label.encode()))
 
     @property
+    def data(self) -> np.ndarray:
+        """The array that the operator is about: the first one that is no cotangent."""
+        return self.arrays[1] if self.vjp else self.arrays[0]
+
+    @property
     def size(self) -> int:
-        return self.arrays[0].size
+        return self.data.size
 
     @cached_property
     def answer(self):
-        return measure.answer(self.operator, self.arrays, self.options)
+        return measure.answer(self.operator, self.arrays, self.options, self.vjp)
 
     @cached_property
     def wanted(self) -> np.ndarray:
@@ -61,8 +68,12 @@ class Call:
         return measure.shapes(self.answer)
 
     @cached_property
+    def condition(self) -> measure.Condition:
+        return measure.condition(self)
+
+    @property
     def yardstick(self) -> np.ndarray:
-        return measure.yardstick(self)
+        return self.condition.yardstick
 
     @cached_property
     def baseline(self) -> float:
@@ -81,10 +92,21 @@ def of_case(operator: Operator, case: Case, seed: int, dtype: str, variant: str 
         # its own generator: a variant that is a scaling of the plain draw would let a cached answer's scaling pass
         rng = np.random.default_rng([seed, zlib.crc32(label.encode())])
         fresh = case.arrays(int(rng.integers(2**31)), "float64")
-        arrays = [recipe(fresh[0], np.finfo(dtype)), *fresh[1:]]
-    with measure.quiet():  # what is too large for the type is drawn as an infinity
-        rounded = mapped(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, arrays)
-    return Call(operator, label, dtype, rounded, case.options)
+        arrays = [recipe(fresh[0], measure.limits(dtype_of(dtype))), *fresh[1:]]
+    return Call(operator, label, dtype, rounded(arrays, dtype), case.options, case=case, variant=variant)
+
+
+def thinned(calls: list[Call], n: int) -> list[Call]:
+    """Return `n` of the calls, in their order, or all of them where they are no more."""
+    if n >= len(calls):
+        return calls
+    return [calls[i] for i in sorted(random.sample(range(len(calls)), max(n, 1)))]
+
+
+def rounded(arrays, dtype: str) -> list:
+    """Return the arrays with their floating numbers in `dtype`; what is too large for it becomes an infinity."""
+    with measure.quiet():
+        return mapped(lambda a: a.astype(dtype_of(dtype)) if a.dtype.kind == "f" else a, arrays)
 
 
 def plain(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
@@ -95,16 +117,40 @@ def plain(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
 
 def hard(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
     """Yield every case that has numbers in it with a far mean, and far below and above one."""
-    large = 1e2 if dtype == "float16" else 1e4
-    recipes = {
-        f"mean {large:.0e}": lambda x, info: x + large,
-        f"scale {1 / large:.0e}": lambda x, info: x / large,
-        f"scale {large:.0e}": lambda x, info: x * large,
-    }
+    large = 1e2 if dtype in HALVES else 1e4
+    recipes = far(large)
     for case in operator.cases:
         for variant, recipe in recipes.items():
             if 0 not in case.draws[0].shape:
                 yield of_case(operator, case, seed, dtype, variant, recipe)
+
+
+def far(large: float) -> dict:
+    """Return the recipes of hard data."""
+    return {
+        f"mean {large:.0e}": lambda x, info: x + large,
+        f"scale {1 / large:.0e}": lambda x, info: x / large,
+        f"scale {large:.0e}": lambda x, info: x * large,
+    }
+
+
+def gradients(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
+    """Yield the gradient of every case that has numbers in it, at cotangents drawn for it."""
+    if operator.gradient is None:
+        return
+    for call in (*plain(operator, seed, dtype), *(c for c in hard(operator, seed, dtype) if "mean" in c.variant)):
+        if call.size:
+            rng = np.random.default_rng([seed, zlib.crc32(f"{call.label}, gradient".encode())])
+            with measure.quiet():
+                drawn = _cotangents(call.answer, rng)
+            arrays = [*rounded([drawn], dtype), *call.arrays]
+            yield replace(call, label=f"gradient of {call.label}", arrays=arrays, vjp=True, guesses={})
+
+
+def _cotangents(answer, rng):
+    if isinstance(answer, tuple):
+        return [rng.normal(size=np.shape(part)) for part in answer if not isinstance(part, int)]
+    return rng.normal(size=np.shape(answer))
 
 
 def one_place(value):
@@ -146,7 +192,7 @@ def special(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
     """Yield special values in every case that has numbers in it; offsets in its first case and its fullest."""
     cases = [c for c in operator.cases if 0 not in c.draws[0].shape]
     fullest = max(cases, key=lambda c: (len(c.draws), len(c.draws[0].shape)))
-    powers = range(1, 5 if dtype == "float16" else 7)
+    powers = range(1, {"float16": 5, "bfloat16": 3}.get(dtype, 7))
     offsets = {f"offset 10^{p}": offset(p) for p in powers}
     for case in cases:
         recipes = ANYWHERE | OVERFLOWING | (offsets if case in (cases[0], fullest) else {})

@@ -6,75 +6,44 @@ from dataclasses import replace
 
 import numpy as np
 
-from .calls import Call, mapped
+from .calls import Call
+from .layouts import LAYOUTS, TALL, mapped, repeated
 from .measure import bound, quiet
 from .pace import Pace
 from .report import Layer
 from .trial import Trial, ask
+from .wire import dtype_of
 
 __all__ = ["contract_layer"]
 
 MANY_ROWS = 65_537 + 2  # one more than a 16-bit grid has blocks, and not a multiple of anything
 SOME = np.r_[0:3, 65_533:MANY_ROWS]
-
-
-def negative(a):
-    return np.flip(np.flip(a).copy())
-
-
-def transposed(a):
-    return a.T.copy().T
-
-
-def gaps(a):
-    wide = np.zeros((*a.shape[:-1], 2 * a.shape[-1]), a.dtype)
-    wide[..., ::2] = a
-    return wide[..., ::2]
-
-
-def displaced(a):
-    line = np.zeros(a.size + 1, a.dtype)
-    line[1:] = a.reshape(-1)
-    return line[1:].reshape(a.shape)
-
-
-def read_only(a):
-    a = a.copy()
-    a.flags.writeable = False
-    return a
-
-
-def repeated(a):
-    """Return `a` with stride 0 along its first axis."""
-    return np.broadcast_to(a[:1], a.shape)
-
-
-LAYOUTS = {
-    "negative strides": negative,
-    "transposed memory": transposed,
-    "strides with gaps": gaps,
-    "memory that starts off a boundary": displaced,
-    "read-only arrays": read_only,
-}
+LEISURE = 60.0  # seconds of budget from which 2^23 rows are asked
 
 
 def contract_layer(candidate, trials: list[Trial], pace: Pace, strict: bool) -> Layer:
-    """Judge the trials of the plain cases, then ask the same calls in other layouts, sizes and company."""
+    """Judge the trials of the plain cases, then ask the same calls in other layouts, memory, sizes and company."""
     layer = Layer("contract", ran=len(trials))
     _shape_and_dtype(layer, trials)
     # one case is enough for the rest, and the fullest of those that went well says most
     able = [t for t in trials if t.error is None and t.call.size and t.shapes == t.call.shapes]
     if not able:
-        layer.skipped = "layouts, many rows, repeatability: no plain call went through"
+        layer.skip("layouts, many rows, repeatability: no plain call went through")
         return layer
     _layouts(layer, candidate, able, pace)
     _repeatability(layer, candidate, _fullest(able), strict)
+    _memory(layer, candidate, able, pace)
     # the fewest numbers a row, so that many rows stay cheap, but not so few that every row is the same
     able = [t for t in able if t.call.dtype == able[0].call.dtype and _rowwise(t.call) and t.call.arrays[0][0].size > 4]
     if not able or pace.spent:
-        layer.skipped = "rows: out of time" if pace.spent else "rows: one row's answer depends on the others"
+        if pace.spent:
+            layer.cut(f"rows: {pace.spent}")
+        else:
+            layer.skip("rows: the answer of one depends on the others")
         return layer
-    _rows(layer, candidate, min(able, key=lambda t: t.call.arrays[0][0].size), strict)
+    least = min(able, key=lambda t: t.call.arrays[0][0].size)
+    _rows(layer, candidate, least, strict)
+    _tall(layer, candidate, least, pace)
     return layer
 
 
@@ -84,7 +53,7 @@ def _shape_and_dtype(layer: Layer, trials: list[Trial]) -> None:
         break
     went = [t for t in trials if t.error is None]
     bent = [t for t in went if t.shapes != t.call.shapes]
-    cast = [t for t in went if t.got.dtype != t.call.dtype]
+    cast = [t for t in went if t.got.dtype != dtype_of(t.call.dtype)]
     spoilt = [t for t in went if t.overwritten]
     if bent:
         t = bent[0]
@@ -92,8 +61,13 @@ def _shape_and_dtype(layer: Layer, trials: list[Trial]) -> None:
     if cast:
         layer.find(f"returns {cast[0].got.dtype} for {cast[0].call.dtype}", "fails", len(cast))
     layer.find("overwrites its input", "fails", len(spoilt))
+    # the smallest array shows a fault of memory best
+    for t in sorted((t for t in went if t.faults), key=lambda t: t.call.size)[:1]:
+        for fault in t.faults:
+            count = sum(bool(other.faults) for other in went)
+            layer.find(f"{fault} ('{t.call.label}' in {t.call.dtype})", "fails", count)
     if all(t.call.size for t in trials):
-        layer.skipped = "empty arrays: the operator has no such case"
+        layer.skip("empty arrays: the operator has no such case")
 
 
 def _fullest(trials: list[Trial]) -> Trial:
@@ -105,18 +79,27 @@ def alike(call: Call, a: np.ndarray, b: np.ndarray) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     with quiet():
-        far = np.abs(a.astype("float64") - b) > bound("B", call.reach) * call.yardstick
+        far = np.abs(a.astype("float64") - b.astype("float64")) > bound("B", call.reach) * call.yardstick
         return not bool(np.any(far | (np.isnan(a) != np.isnan(b))))
 
 
+# ---- other memory ----
+
+
 def _layouts(layer: Layer, candidate, able: list[Trial], pace: Pace) -> None:
+    names = [name for name in LAYOUTS if name not in ("as drawn", "strides of zero", "2^23 rows")]
+    for name in names:
+        if name in candidate.cannot:
+            layer.skip(f"{name}: {candidate.cannot[name]}")
     for t in {id(t): t for t in (able[0], _fullest(able))}.values():
-        asked = [(name, t, replace(t.call, layout=layout)) for name, layout in LAYOUTS.items()]
-        flat = replace(t.call, arrays=mapped(lambda a: np.array(repeated(a)), t.call.arrays))
-        asked.append(("strides of zero", ask(candidate, flat), replace(flat, layout=repeated)))
+        asked = [(name, t, replace(t.call, layout=name)) for name in names]
+        flat = replace(t.call, arrays=mapped(lambda a: np.array(repeated(a)) if a.ndim else a, t.call.arrays))
+        asked.append(("strides of zero", None, replace(flat, layout="strides of zero")))
         for name, before, call in asked:
-            if before.error is None and not pace.spent:
-                _layout(layer, name, before, ask(candidate, call))
+            if not pace.spent and name not in candidate.cannot:
+                before = before or ask(candidate, flat)
+                if before.error is None:
+                    _layout(layer, name, before, ask(candidate, call))
 
 
 def _layout(layer: Layer, name: str, before: Trial, after: Trial) -> None:
@@ -134,6 +117,36 @@ def _repeatability(layer: Layer, candidate, first: Trial, strict: bool) -> None:
     layer.ran += 1
     if again.error or again.got.tobytes() != first.got.tobytes():
         layer.find("two runs differ in their bits", "fails" if strict else "conforms")
+
+
+def _memory(layer: Layer, candidate, able: list[Trial], pace: Pace) -> None:
+    """Ask for other numbers in the same memory, and for the answer in memory that is handed over."""
+    first = _fullest(able)
+    if pace.spent:
+        layer.cut(f"the same memory again: {pace.spent}")
+        return
+    layer.ran += 1
+    data = first.call.arrays[0]
+    other = replace(first.call, arrays=[np.flip(data).copy(), *first.call.arrays[1:]])
+    fresh, again = ask(candidate, other), ask(candidate, other, "again", before=first.call.arrays)
+    if fresh.error is None and (again.error or not alike(other, fresh.got, again.got)):
+        layer.find("answers otherwise where the same memory holds other numbers than before", "fails")
+    if not candidate.takes_out:
+        layer.skip("out=: the candidate takes none")
+        return
+    for t in (t for t in able if t.call.dtype == first.call.dtype and not isinstance(t.call.answer, tuple)):
+        layer.ran += 1
+        into = ask(candidate, t.call, "out", shape=t.shapes, dtype=t.call.dtype)
+        trouble = [f"refuses out=: {into.error}"] if into.error else into.faults
+        if not trouble and not alike(t.call, t.got, into.got):
+            trouble = ["answers otherwise given out="]
+        for what in trouble:
+            layer.find(f"{what} ('{t.call.label}')", "fails")
+        if trouble or pace.spent:
+            return
+
+
+# ---- other sizes ----
 
 
 def _rowwise(call: Call) -> bool:
@@ -166,3 +179,27 @@ def _rows(layer: Layer, candidate, first: Trial, strict: bool) -> None:
         layer.find(f"crashes on {MANY_ROWS:,} rows: {large.error}", "fails")
     elif small.error is None and not (len(large.got) == MANY_ROWS and alike(few, large.got[SOME], small.got)):
         layer.find(f"answers otherwise in {MANY_ROWS:,} rows than in {len(SOME)} of them", "fails")
+
+
+def _tall(layer: Layer, candidate, first: Trial, pace: Pace) -> None:
+    """Ask 2^23 times the same row, where there is time: more than fit a 32-bit count of bytes."""
+    if pace.budget < LEISURE or pace.spent:
+        layer.skip(f"2^23 rows: asked from --budget {LEISURE:.0f} on")
+        return
+    layer.ran += 1
+    call, x = first.call, first.call.arrays[0]
+    one = ask(candidate, replace(call, arrays=[x[:1], *call.arrays[1:]]))
+    all_of_them = ask(candidate, replace(call, layout="2^23 rows"))
+    if all_of_them.error:
+        layer.find(f"crashes on {TALL:,} rows: {all_of_them.error}", "fails")
+    elif one.error is None and not _every_row(call, one.got, all_of_them.got):
+        layer.find(f"answers otherwise in {TALL:,} rows than in one", "fails")
+
+
+def _every_row(call: Call, one: np.ndarray, got: np.ndarray) -> bool:
+    """Return whether every row of an answer is like the one that was asked alone."""
+    if got.shape != (TALL, *one.shape[1:]):
+        return False
+    other = np.flatnonzero((got != one).reshape(TALL, -1).any(axis=1))[:1000]
+    some = replace(call, arrays=[np.repeat(call.arrays[0][:1], len(other), axis=0), *call.arrays[1:]])
+    return not len(other) or alike(some, np.repeat(one, len(other), axis=0), got[other])

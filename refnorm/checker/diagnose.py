@@ -1,9 +1,8 @@
-"""Layer 5: which known mistake, or whose convention, gives the answers the candidate gave."""
+"""Layer 6: which known mistake, or whose convention, gives the answers the candidate gave."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ import numpy as np
 
 from .._registry import Operator
 from .calls import Call
-from .measure import bound, packed, quiet, reference, unit, widened
+from .local import defaults
+from .measure import bound, is_float, packed, quiet, reference, unit, widened
 from .report import Layer
 from .trial import Trial
 from .values import failing
+from .wire import dtype_of
 
 __all__ = ["diagnosis_layer", "twin_answer"]
 
@@ -57,6 +58,8 @@ def diagnosis_layer(candidate, operator: Operator, trials: list[Trial], grade: s
     layer.ran = len(wrong) + len(right)
     found, how = _fitting(hypotheses(candidate, operator), wrong, right, grade), "equals"
     if not found:
+        found = _fitting(fixed(operator, wrong), wrong, right, grade)
+    if not found:
         found, how = _alike(operator, wrong, right, grade), "errs where and as much as"
     for m in found:
         layer.find(f"{how} '{m.name}' on {m.wrong} of {m.of_wrong} calls that differ from the reference", "conforms")
@@ -81,12 +84,12 @@ def _fitting(guesses: dict, wrong: list[Trial], right: list[Trial], grade: str) 
 def hypotheses(candidate, operator: Operator) -> dict[str, Callable[[Call], np.ndarray]]:
     """Return name -> what the candidate would answer: conventions, its own defaults, known mistakes."""
     operator.load_card()
-    usual = _defaults(operator.function)
+    usual = defaults(operator.function)
     found: dict[str, Callable] = {}
     for options in operator.conventions.values():
         if any(usual.get(k) != v for k, v in options.items()):
             found[f"convention {_followers(operator, options)} ({_said(options)})"] = _with(options)
-    own = {k: v for k, v in _defaults(candidate).items() if k in usual and usual[k] != v}
+    own = {k: v for k, v in candidate.defaults.items() if k in usual and usual[k] != v}
     if own and own not in operator.conventions.values():
         found[f"its own defaults ({_said(own)})"] = _with(own)
     for mistake in operator.mistakes:
@@ -102,28 +105,63 @@ def _said(options: dict) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
-def _with(options: dict):
+def _with(filled: dict, forced: dict | None = None):
+    """Return the reference with options filled in where a call leaves them out, or forced upon it."""
+
     def answer(call: Call) -> np.ndarray:
-        given = options | call.options
+        given = filled | call.options | (forced or {})
         if given.get("axis", -1) is None:  # how NumPy and SciPy say all axes together
             given["axis"] = tuple(range(call.arrays[0].ndim))
-        return reference(call.operator, call.arrays, given).astype(call.dtype)
+        return reference(call.operator, call.arrays, given).astype(dtype_of(call.dtype))
 
     return answer
 
 
-def _defaults(function) -> dict:
+# ---- an option that is not listened to ----
+
+
+def fixed(operator: Operator, wrong: list[Trial]) -> dict[str, Callable[[Call], np.ndarray]]:
+    """Return the hypotheses that an option has one value whatever is asked: a known one, or the best fit."""
+    usual = defaults(operator.function)
+    told = [*operator.conventions.values(), *(c.options for c in operator.cases), usual]
+    found = {}
+    for name in (n for n, v in usual.items() if v is not None or n == "stride"):
+        values = list(dict.fromkeys(options[name] for options in told if _hashable(options.get(name))))
+        if isinstance(usual[name], float):
+            fit = _fit(name, wrong)
+            values += [] if fit is None else [fit]
+        found |= {f"always {_said({name: value})}": _with({}, {name: value}) for value in values}
+    return found
+
+
+def _hashable(value) -> bool:
+    return value is not None and not isinstance(value, list | dict)
+
+
+def _fit(name: str, wrong: list[Trial]) -> float | None:
+    """Return the value of an option that comes nearest to the answers, among positive numbers."""
+    from scipy.optimize import minimize_scalar
+
+    few = sorted((t for t in wrong if t.error is None and np.isfinite(t.got).all()), key=lambda t: t.call.size)[:4]
+
+    def apart(power: float) -> float:
+        answer = _with({}, {name: 10.0**power})
+        return sum(min(1.0, gap(t, answer(t.call))) for t in few)
+
+    if not few:
+        return None
     try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name != "out"}
+        start = min(np.arange(-14.0, 3.0, 0.5), key=apart)
+        best = minimize_scalar(apart, bounds=(start - 0.5, start + 0.5), method="bounded", options={"xatol": 1e-9})
+    except (TypeError, ValueError):  # the operator takes no such value
+        return None
+    return float(f"{10.0**best.x:.6g}") if best.fun < EXPLAINED * len(few) else None
 
 
 def twin_answer(twin, call: Call) -> np.ndarray:
     """Return a wrong twin's answer: it computes in float64, and the answer is rounded to the tested type."""
     with quiet():
-        return packed(twin(*widened(call.arrays), **call.options)).astype(call.dtype)
+        return packed(twin(*widened(call.arrays), **call.options)).astype(dtype_of(call.dtype))
 
 
 def _match(name: str, answer, wrong: list[Trial], right: list[Trial], grade: str) -> Match:
@@ -140,7 +178,7 @@ def guessed(name: str, answer: Callable[[Call], np.ndarray], call: Call) -> np.n
         try:
             call.guesses[name] = answer(call)
         except Exception:  # a twin that cannot answer explains nothing
-            call.guesses[name] = np.empty((0,) * (call.wanted.ndim + 1), call.dtype)
+            call.guesses[name] = np.empty((0,) * (call.wanted.ndim + 1), dtype_of(call.dtype))
     return call.guesses[name]
 
 
@@ -151,7 +189,7 @@ def gap(trial: Trial, guess: np.ndarray) -> float:
     where one has a NaN, an infinity or a shape that the other has not.
     """
     call, got = trial.call, trial.got
-    if guess.shape != got.shape or got.dtype.kind != "f":
+    if guess.shape != got.shape or not is_float(got):
         return np.inf
     with quiet():
         got, guess = got.astype("float64"), guess.astype("float64")

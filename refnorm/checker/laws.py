@@ -7,9 +7,11 @@ import itertools
 import numpy as np
 
 from .._registry import Law, Operator
+from .calls import rounded
 from .measure import DRAWS, answer, bound, changed, nudged, packed, quiet, unit
 from .pace import Pace
 from .report import Layer
+from .trial import Failed, calling
 
 __all__ = ["laws_layer"]
 
@@ -20,7 +22,7 @@ def laws_layer(candidate, operator: Operator, seed: int, dtypes, pace: Pace) -> 
     broken: dict[str, list[str]] = {}
     for i, (law, dtype) in enumerate(itertools.product(operator.laws, dtypes)):
         if pace.spent:
-            layer.skipped = "the rest: out of time"
+            layer.cut(f"the rest: {pace.spent}")
             break
         layer.ran += 1
         trouble = _trouble(candidate, operator, law, np.random.default_rng([seed, i]), dtype)
@@ -33,12 +35,14 @@ def laws_layer(candidate, operator: Operator, seed: int, dtypes, pace: Pace) -> 
 
 def _trouble(candidate, operator: Operator, law: Law, rng, dtype: str) -> str:
     """Return what is wrong with one law, or nothing."""
-    arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in (np.asarray(draw(rng)) for draw in law.draws)]
+    arrays = rounded([np.asarray(draw(rng)) for draw in law.draws], dtype)
     try:
-        left, right = sides(law, lambda *a, **k: candidate(*(np.array(x) for x in a), **k), arrays)
+        left, right = sides(law, calling(candidate), arrays)
     except NotImplementedError:  # an option that the candidate does not offer
         return ""
-    except (Exception, SystemExit) as error:  # a crash is a finding
+    except Failed as error:  # a crash is a finding
+        return str(error)
+    except (TypeError, ValueError, IndexError) as error:  # its answer is not what a law can be asked of
         return f"{type(error).__name__}: {error}"
     yardstick = residual_yardstick(operator, law, arrays, rng)
     if left.shape != right.shape or left.shape != yardstick.shape:

@@ -6,17 +6,20 @@ few ulp there may be the reference's own. Yardsticks are as honest there as else
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
 from .._modes import compute, lane
+from .wire import dtype_of
 
 __all__ = [
-    "DRAWS", "answer", "baseline_error", "bound", "changed", "nudged", "packed", "quiet", "reach", "reference",
-    "shapes", "unit", "widened", "yardstick",
+    "DRAWS", "Condition", "answer", "baseline_error", "bound", "changed", "condition", "is_float", "limits", "nudged",
+    "packed", "quiet", "reach", "reference", "shapes", "trimmed", "unit", "widened",
 ]  # fmt: skip
 
 DRAWS = 8
@@ -30,11 +33,27 @@ def quiet():
         yield
 
 
+def is_float(a) -> bool:
+    """Return whether an array, or its dtype, is of floating numbers; bfloat16 is of no kind that NumPy knows."""
+    dtype = getattr(a, "dtype", a)
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
+def limits(dtype):
+    """Return eps, max and the smallest numbers of a floating dtype."""
+    name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return ml_dtypes.finfo(name)
+    return np.finfo(name)
+
+
 def _each(f, arrays):
     """Apply `f` to the floating arrays of a call."""
-    if isinstance(arrays, list):
-        return [_each(f, a) for a in arrays]
-    return f(arrays) if arrays is not None and arrays.dtype.kind == "f" else arrays
+    if isinstance(arrays, list | tuple):
+        return type(arrays)(_each(f, a) for a in arrays)
+    return f(arrays) if arrays is not None and is_float(arrays) else arrays
 
 
 def widened(arrays) -> list:
@@ -49,35 +68,52 @@ def packed(answer) -> np.ndarray:
     """Return an answer as one array: itself, or the outputs of a tuple laid end to end, counts in the dtype of data."""
     if not isinstance(answer, tuple):
         return np.asarray(answer)
-    parts = [np.asarray(part) for part in answer]
-    data = next((part.dtype for part in parts if part.dtype.kind == "f"), np.dtype("float64"))
+    parts = [np.asarray(part) for part in answer if part is not None]
+    data = next((part.dtype for part in parts if is_float(part)), np.dtype("float64"))
     return np.concatenate([part.astype(data if part.dtype.kind in "iu" else part.dtype).reshape(-1) for part in parts])
 
 
 def shapes(answer) -> tuple:
     """Return the shape of an answer, or the tuple of shapes of a tuple."""
-    return tuple(np.shape(part) for part in answer) if isinstance(answer, tuple) else np.shape(answer)
+    if isinstance(answer, tuple):
+        return tuple(None if part is None else np.shape(part) for part in answer)
+    return np.shape(answer)
 
 
 def changed(change, answer):
     """Return an answer with `change` applied to each output that is an array."""
     if isinstance(answer, tuple):
-        return tuple(part if isinstance(part, int) else change(np.asarray(part)) for part in answer)
+        return tuple(part if part is None or isinstance(part, int) else change(np.asarray(part)) for part in answer)
     return change(np.asarray(answer))
 
 
 # ---- the reference ----
 
 
-def answer(operator, arrays, options):
-    """Return the operator's formula in float64 at these arrays, not rounded to their type."""
+def answer(operator, arrays, options, vjp: bool = False):
+    """Return the operator's formula, or its gradient's, in float64 at these arrays, not rounded to their type."""
     with lane("formula"), compute("wide"), quiet():
-        return operator.function(*widened(arrays), **options)
+        if vjp:
+            return trimmed(_called(operator.gradient, widened(arrays), options))
+        return _called(operator.function, widened(arrays), options)
 
 
-def reference(operator, arrays, options) -> np.ndarray:
+def trimmed(answer):
+    """Return gradients without those of parameters that were left out at the end; one alone is no tuple."""
+    if not isinstance(answer, tuple):
+        return answer
+    kept = max((i + 1 for i, part in enumerate(answer) if part is not None), default=0)
+    return answer[0] if kept == 1 else answer[:kept]
+
+
+def _called(function, arrays, options):
+    """Call an operator or its gradient; several cotangents, a list in a call, are a tuple there."""
+    return function(*(tuple(a) if isinstance(a, list) else a for a in arrays), **options)
+
+
+def reference(operator, arrays, options, vjp: bool = False) -> np.ndarray:
     """Return the same as one array."""
-    return packed(answer(operator, arrays, options))
+    return packed(answer(operator, arrays, options, vjp))
 
 
 def nudged(arrays, rng) -> list:
@@ -93,27 +129,68 @@ def nudged(arrays, rng) -> list:
 
 def unit(values, dtype):
     """Return one rounding of float64 `values` in `dtype`: half its eps of each, and never 0."""
-    info = np.finfo(dtype)
+    info = limits(dtype)
     return np.maximum(np.abs(values) * float(info.eps) / 2, float(info.smallest_subnormal))
 
 
-def yardstick(call) -> np.ndarray:
-    """Return, per element, its largest change under eight nudges of the input, plus one rounding of itself."""
-    change = np.zeros(call.wanted.shape)
+@dataclass
+class Condition:
+    """How far each element of an answer moves with its input, and what it jumps to where it does not move but jump."""
+
+    yardstick: np.ndarray
+    jumps: np.ndarray
+    moved: list
+
+
+def condition(call) -> Condition:
+    """Measure a yardstick: the largest change under eight nudges of the input, plus one rounding of the element.
+
+    An element jumps (a tie, a threshold, a rank) where a nudge sixteen times smaller changes it by as much. Then only
+    its own rounding is a yardstick, and one of the moved answers has to be met.
+    """
+    moved = []
     for i, rng in enumerate(call.rng.spawn(DRAWS), start=1):
         # the last draw moves the data alone: where x - mean cancels, all the others may move both the same way
         arrays = nudged(call.arrays, rng) if i < DRAWS else [*nudged(call.arrays[:1], rng), *call.arrays[1:]]
-        moved = reference(call.operator, arrays, call.options)
-        with quiet():
-            change = np.fmax(change, np.abs(moved - call.wanted))
+        moved.append(reference(call.operator, arrays, call.options, call.vjp))
     with quiet():
-        return change + unit(call.wanted, call.dtype)
+        change = functools.reduce(np.fmax, (np.abs(m - call.wanted) for m in moved), np.zeros(call.wanted.shape))
+        own = unit(call.wanted, call.dtype)
+        jumps = _jumps(call, change, own)
+        return Condition(np.where(jumps, 0.0, change) + own, jumps, moved)
+
+
+LEAP = 1e4  # roundings: a change smaller than this is no jump that mattered
+
+
+def _jumps(call, change, own):
+    """Return where a change does not shrink with the nudge; nowhere in float64, which has no smaller nudge."""
+    suspect = change > LEAP * own
+    if call.dtype == "float64" or not suspect.any():
+        return np.zeros(change.shape, bool)
+    smaller = np.zeros(change.shape)
+    for rng in call.rng.spawn(DRAWS):
+        near = [_between(a, b) for a, b in zip(call.arrays, nudged(call.arrays, rng), strict=True)]
+        smaller = np.fmax(smaller, np.abs(reference(call.operator, near, call.options, call.vjp) - call.wanted))
+    return suspect & (smaller > change / 4)
+
+
+def _between(a, b):
+    """Return a sixteenth of the way from one array to the other, in float64."""
+    if isinstance(a, list):
+        return [_between(c, d) for c, d in zip(a, b, strict=True)]
+    if a is None or not is_float(a):
+        return a
+    a, b = a.astype("float64"), b.astype("float64")
+    return np.where(np.isfinite(a), a + (b - a) / 16, a)
 
 
 def reach(call) -> int:
     """Return n, how many elements of the first array one output is made of, as shown by where a NaN gets to."""
     if call.wanted.size == 0:
         return 2
+    if call.vjp:  # a parameter's gradient is a sum over all rows
+        return max(2, call.arrays[1].size)
     marked = np.zeros(call.arrays[0].shape)
     marked.flat[marked.size // 2] = np.nan
     touched = np.isnan(reference(call.operator, [marked, *call.arrays[1:]], call.options)).sum()
@@ -121,17 +198,43 @@ def reach(call) -> int:
 
 
 def baseline_error(call) -> float:
-    """Return the largest error of the operator's baseline in this call; 0 where it has none.
+    """Return how far off the operator's baseline may be in this call; 0 where it has none.
 
     The logarithm of a softmax near 0 is a sum that rounds to 1: every implementation in use loses those digits,
-    though the data would allow them, and what everyone does is a warning and no failure.
+    though the data would allow them, and what everyone does is a warning and no failure. It loses up to one rounding
+    of the largest number of the answer, which counts besides the error of this draw: that may be small by luck, and
+    is 0 where reference and baseline, both in float64, round the same way.
     """
+    if call.vjp:
+        return _gradient_baseline(call)
     function = next((h.function for h in call.operator.load_card().honest if h.baseline), None)
     if function is None:
         return 0.0
     with quiet():
         error = np.abs(packed(function(*call.handed(), **call.options)).astype("float64") - call.wanted)
-    return float(error[np.isfinite(error)].max(initial=0.0))
+        largest = np.abs(call.wanted).max(where=np.isfinite(call.wanted), initial=0.0)
+    return float(error.max(where=np.isfinite(error), initial=0.0) + unit(largest, call.dtype))
+
+
+def _gradient_baseline(call) -> float:
+    """Return what honest code loses in a gradient: the error of the formula in float32, in units of the tested type.
+
+    The gradient of a normalization is a difference of sums; where they cancel (a row of one element, a saturated
+    softmax) everybody's rounding stays, though moving the input does not show it.
+    """
+    largest = 0.0
+    for rng in call.rng.spawn(DRAWS):
+        # one draw's error may be small by luck: the same numbers in other units round otherwise
+        narrow = _each(functools.partial(_rescaled, rng), widened(call.arrays))
+        with lane("formula"), compute("native"), quiet():
+            got = packed(_called(call.operator.gradient, narrow, call.options)).astype("float64")
+            error = np.abs(got - reference(call.operator, narrow, call.options, vjp=True))
+        largest = max(largest, float(error.max(where=np.isfinite(error), initial=0.0)))
+    return largest * float(limits(dtype_of(call.dtype)).eps) / float(np.finfo("float32").eps)
+
+
+def _rescaled(rng, a):
+    return (a * rng.uniform(0.98, 1.02)).astype("float32")
 
 
 def bound(grade: str, n: int) -> float:

@@ -18,6 +18,7 @@ class Pace:
 
     budget: float
     progress: Callable[[str], None] | None = None
+    candidate: object = None
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -25,8 +26,13 @@ class Pace:
         return time.monotonic() - self.started
 
     @property
-    def spent(self) -> bool:
-        return self.seconds > self.budget
+    def spent(self) -> str:
+        """Why nothing more is asked; nothing while there is time."""
+        return getattr(self.candidate, "gone", "") or ("out of time" if self.seconds > self.budget else "")
+
+    def affords(self, share: float, asked: int) -> int:
+        """Return how many calls a share of the time left is enough for, when `asked` took what is gone by now."""
+        return int(share * max(0.0, self.budget - self.seconds) * asked / max(self.seconds, 1e-6))
 
     def tell(self, what: str) -> None:
         if self.progress is not None:

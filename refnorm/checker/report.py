@@ -34,12 +34,22 @@ class Layer:
     grade: str = ""
     yardsticks: float = 0.0
     ulp: float = 0.0
+    complete: bool = True
 
     @property
     def verdict(self) -> str:
-        if self.skipped and not self.findings:
+        if not self.ran and not self.findings:
             return "skipped"
         return max((f.verdict for f in self.findings), key=ORDER.index, default="conforms")
+
+    def skip(self, why: str) -> None:
+        """Say what is not asked, and why."""
+        self.skipped = f"{self.skipped}; {why}" if self.skipped else why
+
+    def cut(self, why: str) -> None:
+        """Say what was not asked though it should have been: such a run is no pass."""
+        self.skip(why)
+        self.complete = False
 
     def find(self, what: str, verdict: str, calls: int = 1) -> None:
         """Add a finding, unless it holds for no call; the same once more counts up."""
@@ -53,8 +63,8 @@ class Layer:
     def as_dict(self) -> dict:
         findings = [vars(f) for f in self.findings]
         return {
-            "name": self.name, "verdict": self.verdict, "ran": self.ran, "skipped": self.skipped or None,
-            "grade": self.grade or None, "yardsticks": number(self.yardsticks), "ulp": number(self.ulp),
+            "name": self.name, "verdict": self.verdict, "ran": self.ran, "complete": self.complete,
+            "skipped": self.skipped or None, "grade": self.grade or None, "yardsticks": number(self.yardsticks), "ulp": number(self.ulp),
             "findings": findings,
         }  # fmt: skip
 
@@ -102,16 +112,20 @@ class Report:
 
     @property
     def enough(self) -> bool:
-        """Whether at least every case ran in every dtype: less is an error of the run, never a pass."""
-        return self.ran >= self.floor > 0
+        """Whether at least every case ran in every dtype, and no layer was cut: less is an error, never a pass."""
+        return self.ran >= self.floor > 0 and all(layer.complete for layer in self.layers)
 
     @property
     def conforms(self) -> bool:
         return self.enough and self.verdict in ("conforms", "conforms with a warning")
 
     @property
+    def wrong(self) -> bool:
+        return any(layer.verdict == "fails" for layer in self.layers)
+
+    @property
     def verdict(self) -> str:
-        if not self.enough:
+        if not self.enough and not self.wrong:
             return "too few cases ran"
         worst = max((layer.verdict for layer in self.layers), key=ORDER.index, default="skipped")
         said = {"conforms": "conforms", "warning": "conforms with a warning", "fails": "does not conform"}
@@ -131,7 +145,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        return 3 if not self.enough else 0 if self.conforms else 1
+        # what is known to be wrong stays so, however little was asked
+        return 1 if self.wrong else 0 if self.conforms else 3
 
     def as_dict(self) -> dict:
         """Return the report as JSON takes it; numbers that are not finite as text."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from . import measure
-from .calls import Call, mapped
-from .measure import bound, quiet
+from .answer import Request
+from .calls import Call
+from .layouts import mapped
+from .measure import bound, is_float, limits, quiet
+from .wire import dtype_of
 
-__all__ = ["Judged", "Trial", "ask", "require_signature"]
+__all__ = ["Failed", "Judged", "Trial", "ask", "calling", "judge"]
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Trial:
     error: str | None = None
     overwritten: bool = False
     declined: bool = False
+    faults: list[str] = field(default_factory=list)
 
     @cached_property
     def judged(self) -> Judged:
@@ -43,44 +46,33 @@ class Judged:
     flushed: bool = False
 
 
-def require_signature(candidate, operator) -> None:
-    """Refuse what cannot be called as the operator is, before anything is run."""
-    if not callable(candidate):
-        raise TypeError(f"a candidate must be callable, got {type(candidate).__name__}")
-    try:
-        signature = inspect.signature(candidate)
-    except (TypeError, ValueError):  # compiled functions need not tell
-        return
-    for case in operator.cases:
-        try:
-            signature.bind(*case.draws, **case.options)
-        except TypeError as error:
-            wanted = inspect.signature(operator.function)
-            wanted = wanted.replace(parameters=[p for p in wanted.parameters.values() if p.name != "out"])
-            name = getattr(candidate, "__name__", type(candidate).__name__)
-            raise TypeError(
-                f"{name}{signature} cannot be called as {operator.name}{wanted}: case {case.label!r}, {error}"
-            ) from None
+def ask(candidate, call: Call, kind: str = "", **more) -> Trial:
+    """Put a call to a candidate, as a `kind` of request."""
+    kind = kind or ("vjp" if call.vjp else "call")
+    reply = candidate.send(Request(kind, call.arrays, call.options, call.layout, **more))
+    if reply.error is not None:
+        return Trial(call, error=reply.error, declined=reply.declined)
+    answer = measure.trimmed(reply.answer) if call.vjp else reply.answer
+    got, shapes = measure.packed(answer), measure.shapes(answer)
+    return Trial(call, got, shapes, overwritten=reply.overwritten, faults=reply.faults)
 
 
-def ask(candidate, call: Call) -> Trial:
-    """Call the candidate with copies it may spoil; whatever it raises is an answer too."""
-    arrays = call.handed()
-    try:
-        with quiet():
-            answer = candidate(*arrays, **call.options)
-            # a copy at once: the memory may be the input's, or be used again for the next answer
-            got, shapes = np.array(measure.packed(answer)), measure.shapes(answer)
-    except NotImplementedError as error:  # said aloud, and counted apart from crashes
-        return Trial(call, error=f"does not offer this: {error}", declined=True)
-    except (Exception, SystemExit) as error:  # a crash is a finding, not the end of the run
-        text = str(error).strip().splitlines()
-        return Trial(call, error=f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__)
-    return Trial(call, got, shapes, overwritten=_bytes(arrays) != _bytes(call.arrays))
+class Failed(Exception):
+    """A candidate gave an error for an answer."""
 
 
-def _bytes(arrays) -> list:
-    return mapped(lambda a: a.tobytes(), arrays)
+def calling(candidate):
+    """Return a candidate as a plain function."""
+
+    def function(*arrays, **options):
+        reply = candidate.send(Request("call", mapped(np.array, arrays), options))
+        if reply.declined:
+            raise NotImplementedError(reply.error)
+        if reply.error is not None:
+            raise Failed(reply.error)
+        return reply.answer
+
+    return function
 
 
 def judge(trial: Trial) -> Judged:
@@ -92,7 +84,7 @@ def judge(trial: Trial) -> Judged:
     shape, wanted = (got.shape, call.wanted.shape) if trial.shapes is None else (trial.shapes, call.shapes)
     if shape != wanted:
         return Judged(**worst, why=f"shape {shape}, wanted {wanted}")
-    if got.dtype.kind != "f":
+    if not is_float(got):
         return Judged(**worst, why=f"holds {got.dtype}, wanted {call.dtype}")
     if not got.size:
         return Judged("A")
@@ -101,13 +93,16 @@ def judge(trial: Trial) -> Judged:
 
 
 def _graded(call, got) -> Judged:
-    error, flushed = errors(call.wanted, got, call.dtype)
-    ulps = error / _ulp(call.wanted, call.dtype)
+    dtype = dtype_of(call.dtype)
+    error, flushed = errors(call.wanted, got, dtype)
+    ulps = error / _ulp(call.wanted, dtype)
     ulp = float(ulps.max())
     if ulp <= 1:  # the condition need not be measured: one rounding is a yardstick at least
-        sticks = np.where(error == 0, 0.0, error / measure.unit(call.wanted, call.dtype))
+        sticks = np.where(error == 0, 0.0, error / measure.unit(call.wanted, dtype))
         return Judged("A", float(sticks.max()), ulp, _at(ulps), "", flushed)
     # where the reference is NaN or infinite so is its yardstick, and the error is 0 or infinite
+    for moved in call.condition.moved if call.condition.jumps.any() else ():
+        error = np.where(call.condition.jumps, np.minimum(error, errors(moved, got, dtype)[0]), error)
     sticks = np.where((error == 0) | (error == np.inf), error, error / call.yardstick)
     worst, n = float(sticks.max()), call.reach
     if worst <= bound("C", n):
@@ -131,7 +126,7 @@ def errors(wanted, got, dtype):
     rounded = wanted.astype(dtype).astype("float64")
     same = (rounded == got) | (np.isnan(rounded) & np.isnan(got))
     finite = np.isfinite(rounded) & np.isfinite(got)
-    flushed = (got == 0) & (rounded != 0) & (np.abs(rounded) < float(np.finfo(dtype).smallest_normal))
+    flushed = (got == 0) & (rounded != 0) & (np.abs(rounded) < float(limits(dtype).smallest_normal))
     error = np.where(finite, np.abs(got - wanted), np.where(same, 0.0, np.inf))
     return np.where(flushed, 0.0, error), bool(flushed.any())
 
@@ -139,4 +134,4 @@ def errors(wanted, got, dtype):
 def _ulp(wanted, dtype):
     """Return one ulp at each finite wanted value."""
     near = np.where(np.isfinite(wanted), np.abs(wanted), 0.0).astype(dtype)
-    return np.spacing(np.minimum(near, np.finfo(dtype).max / 2)).astype("float64")
+    return np.spacing(np.minimum(near, limits(dtype).max / 2).astype(dtype)).astype("float64")

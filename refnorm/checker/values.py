@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .calls import mapped
+from .layouts import mapped
 from .report import Layer
 from .trial import Trial, judge
 
-__all__ = ["failing", "special_layer", "values_layer"]
+__all__ = ["failing", "judged_layer", "special_layer", "values_layer"]
 
 
 def failing(trial: Trial, grade: str) -> bool:
@@ -16,20 +16,20 @@ def failing(trial: Trial, grade: str) -> bool:
     return trial.judged.grade > grade
 
 
-def values_layer(trials: list[Trial], grade: str, strict: bool, cut: bool) -> Layer:
+def values_layer(trials: list[Trial], grade: str, strict: bool) -> Layer:
     """Judge the plain cases and the same on hard data."""
-    layer = _layer("values", trials, grade, cut)
+    layer = judged_layer("values", trials, grade)
     _flushed(layer, trials, strict)
     return layer
 
 
-def special_layer(trials: list[Trial], grade: str, strict: bool, cut: bool) -> Layer:
+def special_layer(trials: list[Trial], grade: str, strict: bool) -> Layer:
     """Judge NaN, infinities, zeros, denormals, equal rows and offsets; overflow of squares only tells."""
     bad = [t for t in trials if failing(t, grade)]
     spared = [t for t in bad if t.call.strict_only and not t.error]
     vanished = [t for t in bad if not t.call.strict_only and _takes_denormals_for_zero(t)]
     forgiven = {id(t) for t in spared + vanished}
-    layer = _layer("special values", [t for t in trials if id(t) not in forgiven], grade, cut)
+    layer = judged_layer("special values", [t for t in trials if id(t) not in forgiven], grade)
     layer.ran = len(trials)
     layer.find("squares overflow: wrong where x is beyond the root of the largest number", _told(strict), len(spared))
     layer.find("denormal inputs taken for zero", _told(strict), len(vanished))
@@ -41,9 +41,9 @@ def _told(strict: bool) -> str:
     return "fails" if strict else "conforms"
 
 
-def _layer(name: str, trials: list[Trial], grade: str, cut: bool) -> Layer:
+def judged_layer(name: str, trials: list[Trial], grade: str) -> Layer:
     judged = [t.judged for t in trials]
-    layer = Layer(name, ran=len(trials), skipped="the rest: out of time" if cut else "")
+    layer = Layer(name, ran=len(trials))
     layer.grade = max((j.grade for j in judged), default="")
     layer.yardsticks = max((j.yardsticks for j in judged), default=0.0)
     layer.ulp = max((j.ulp for j in judged), default=0.0)
