@@ -61,13 +61,20 @@ def _shape_and_dtype(layer: Layer, trials: list[Trial]) -> None:
     if cast:
         layer.find(f"returns {cast[0].got.dtype} for {cast[0].call.dtype}", "fails", len(cast))
     layer.find("overwrites its input", "fails", len(spoilt))
-    # the smallest array shows a fault of memory best
-    for t in sorted((t for t in went if t.faults), key=lambda t: t.call.size)[:1]:
-        for fault in t.faults:
-            count = sum(bool(other.faults) for other in went)
-            layer.find(f"{fault} ('{t.call.label}' in {t.call.dtype})", "fails", count)
+    for fault, where in _faults(went).items():
+        layer.find(f"{fault} ('{where[0].call.label}' in {where[0].call.dtype})", "fails", len(where))
     if all(t.call.size for t in trials):
         layer.skip("empty arrays: the operator has no such case")
+
+
+def _faults(trials: list[Trial]) -> dict[str, list[Trial]]:
+    """Group the faults that an adapter saw by what they are; the first is told in full."""
+    first: dict[str, str] = {}
+    groups: dict[str, list[Trial]] = {}
+    for t in trials:
+        for fault in t.faults:
+            groups.setdefault(first.setdefault(fault.partition(":")[0], fault), []).append(t)
+    return groups
 
 
 def _fullest(trials: list[Trial]) -> Trial:
@@ -108,6 +115,8 @@ def _layout(layer: Layer, name: str, before: Trial, after: Trial) -> None:
         layer.find(f"refuses {name}: {after.error}", "fails")
     elif after.overwritten and not before.overwritten:
         layer.find(f"overwrites its input given {name}", "fails")
+    elif after.faults and not before.faults:
+        layer.find(f"{after.faults[0]} (given {name})", "fails")
     elif not alike(after.call, before.got, after.got):
         layer.find(f"answers otherwise given {name}", "fails")
 

@@ -65,34 +65,37 @@ def _axes(wrong: np.ndarray) -> str:
     said, region = [], 1
     for axis, length in enumerate(wrong.shape):
         touched = wrong.any(axis=tuple(a for a in range(wrong.ndim) if a != axis))
-        words = _along(touched)
+        words = _along(touched, "" if wrong.ndim == 1 else f" of axis {axis}")
         region *= int(touched.sum()) if words else length
         if words:
-            said.append(words if wrong.ndim == 1 else f"{words} of axis {axis}")
-    return f"only in {' and '.join(said)}{_share(int(wrong.sum()), region)}" if said else ""
+            said.append(words)
+    count = int(wrong.sum())
+    if not said or 4 * count < region:  # a few elements always share something by chance
+        return ""
+    return f"only {' and '.join(said)}{_share(count, region)}"
 
 
 def _line(wrong: np.ndarray) -> str:
     """Return what is touched of the elements as they lie one behind the other, C order."""
-    words = _along(wrong.reshape(-1))
-    return f"only in {words}, counted through all axes" if words else ""
+    words = _along(wrong.reshape(-1), " in memory order")
+    return f"only {words}" if words else ""
 
 
-def _along(touched: np.ndarray) -> str:
+def _along(touched: np.ndarray, of: str) -> str:
     """Return which elements of a line are true: one, the first or last few, some in the middle, every so many."""
     n, at = len(touched), np.flatnonzero(touched)
     low, high, count = int(at[0]), int(at[-1]), len(at)
     if count == n:
         return ""
     if count == 1:
-        return "the first index" if low == 0 else "the last index" if low == n - 1 else f"index {low}"
+        return f"at {'the first index' if low == 0 else 'the last index' if low == n - 1 else f'index {low}'}{of}"
     if high - low == count - 1:
         if low == 0 or high == n - 1:
-            return f"the {'first' if low == 0 else 'last'} {count} elements"
-        return f"elements {low} to {high}"
+            return f"in the {'first' if low == 0 else 'last'} {count} elements{of}"
+        return f"in elements {low} to {high}{of}"
     step = int(at[1]) - low
-    if low < step and high + step >= n and np.all(np.diff(at) == step):
-        return f"every {'other' if step == 2 else f'{step}th'} element, from index {low} on"
+    if count > 2 and low < step and high + step >= n and np.all(np.diff(at) == step):
+        return f"in every {'other' if step == 2 else f'{step}th'} element{of}, from index {low} on"
     return ""
 
 

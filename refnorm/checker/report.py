@@ -64,7 +64,8 @@ class Layer:
         findings = [vars(f) for f in self.findings]
         return {
             "name": self.name, "verdict": self.verdict, "ran": self.ran, "complete": self.complete,
-            "skipped": self.skipped or None, "grade": self.grade or None, "yardsticks": number(self.yardsticks), "ulp": number(self.ulp),
+            "skipped": self.skipped or None, "grade": self.grade or None,
+            "yardsticks": number(self.yardsticks), "ulp": number(self.ulp),
             "findings": findings,
         }  # fmt: skip
 

@@ -12,7 +12,9 @@ from .answer import Request
 from .calls import Call
 from .layouts import mapped
 from .measure import bound, is_float, limits, quiet
+from .place import place_in
 from .wire import dtype_of
+from .zones import unwritten
 
 __all__ = ["Failed", "Judged", "Trial", "ask", "calling", "judge"]
 
@@ -36,7 +38,10 @@ class Trial:
 
 @dataclass
 class Judged:
-    """The grade of a trial; where it is not A, the worst element in yardsticks, in ulp, and where it is."""
+    """The grade of a trial; where it is not A, the worst element in yardsticks, in ulp, and where it is.
+
+    `place` says of an F where all the wrong elements lie.
+    """
 
     grade: str
     yardsticks: float = 0.0
@@ -44,6 +49,7 @@ class Judged:
     index: tuple = ()
     why: str = ""
     flushed: bool = False
+    place: str = ""
 
 
 def ask(candidate, call: Call, kind: str = "", **more) -> Trial:
@@ -89,10 +95,10 @@ def judge(trial: Trial) -> Judged:
     if not got.size:
         return Judged("A")
     with quiet():
-        return _graded(call, got.astype("float64"))
+        return _graded(call, got.astype("float64"), unwritten(got))
 
 
-def _graded(call, got) -> Judged:
+def _graded(call, got, missed) -> Judged:
     dtype = dtype_of(call.dtype)
     error, flushed = errors(call.wanted, got, dtype)
     ulps = error / _ulp(call.wanted, dtype)
@@ -110,8 +116,13 @@ def _graded(call, got) -> Judged:
     far = np.where(sticks > bound("C", n), error, 0.0)
     if far.max() <= 2 * call.baseline:
         return Judged("C", worst, ulp, _at(sticks), "", flushed)
-    why = "" if worst < np.inf else "NaN or infinity in the wrong place"
-    return Judged("F", worst, ulp, _at(np.where(far > 2 * call.baseline, sticks, 0.0)), why, flushed)
+    bad = far > 2 * call.baseline
+    # cells that were never written are told apart, and would hide what the others have in common
+    told = bad & ~missed if np.any(bad & ~missed) else bad
+    worst = float(sticks[told].max())
+    why = "cells left unwritten" if np.all(missed[told]) else ""
+    why = why or ("" if worst < np.inf else "NaN or infinity in the wrong place")
+    return Judged("F", worst, ulp, _at(np.where(told, sticks, 0.0)), why, flushed, place_in(told, call.shapes))
 
 
 def _at(values) -> tuple:

@@ -66,7 +66,8 @@ def _by_reason(trials: list[Trial]) -> dict[str, list[Trial]]:
 
 def _place(trial: Trial) -> str:
     said = f"'{trial.call.label}' in {trial.call.dtype}"
-    return f"{said}: {trial.error}" if trial.error else said
+    detail = trial.error or trial.judged.place
+    return f"{said}: {detail}" if detail else said
 
 
 def _flushed(layer: Layer, trials: list[Trial], strict: bool) -> None:
