@@ -110,6 +110,8 @@ def _layouts(layer: Layer, candidate, able: list[Trial], pace: Pace) -> None:
 
 
 def _layout(layer: Layer, name: str, before: Trial, after: Trial) -> None:
+    if _declined(layer, name, after):
+        return
     layer.ran += 1
     if after.error:
         layer.find(f"refuses {name}: {after.error}", "fails")
@@ -119,6 +121,13 @@ def _layout(layer: Layer, name: str, before: Trial, after: Trial) -> None:
         layer.find(f"{after.faults[0]} (given {name})", "fails")
     elif not alike(after.call, before.got, after.got):
         layer.find(f"answers otherwise given {name}", "fails")
+
+
+def _declined(layer: Layer, what: str, trial: Trial) -> bool:
+    """Say what a candidate does not offer, and return whether it is this."""
+    if trial.declined:
+        layer.skip(f"{what}: the candidate {trial.error}")
+    return trial.declined
 
 
 def _repeatability(layer: Layer, candidate, first: Trial, strict: bool) -> None:
@@ -138,7 +147,7 @@ def _memory(layer: Layer, candidate, able: list[Trial], pace: Pace) -> None:
     data = first.call.arrays[0]
     other = replace(first.call, arrays=[np.flip(data).copy(), *first.call.arrays[1:]])
     fresh, again = ask(candidate, other), ask(candidate, other, "again", before=first.call.arrays)
-    if fresh.error is None and (again.error or not alike(other, fresh.got, again.got)):
+    if fresh.error is None and not again.declined and (again.error or not alike(other, fresh.got, again.got)):
         layer.find("answers otherwise where the same memory holds other numbers than before", "fails")
     if not candidate.takes_out:
         layer.skip("out=: the candidate takes none")
@@ -146,6 +155,8 @@ def _memory(layer: Layer, candidate, able: list[Trial], pace: Pace) -> None:
     for t in (t for t in able if t.call.dtype == first.call.dtype and not isinstance(t.call.answer, tuple)):
         layer.ran += 1
         into = ask(candidate, t.call, "out", shape=t.shapes, dtype=t.call.dtype)
+        if _declined(layer, "out=", into):
+            return
         trouble = [f"refuses out=: {into.error}"] if into.error else into.faults
         if not trouble and not alike(t.call, t.got, into.got):
             trouble = ["answers otherwise given out="]
@@ -175,15 +186,17 @@ def _rows(layer: Layer, candidate, first: Trial, strict: bool) -> None:
     call, x = first.call, first.call.arrays[0]
     alone = ask(candidate, replace(call, arrays=[x[-1:], *call.arrays[1:]]))
     layer.ran += 2
-    if alone.error:
+    if not _declined(layer, "one row alone", alone) and alone.error:
         layer.find(f"refuses one row alone: {alone.error}", "fails")
-    elif alone.got.tobytes() != first.got[-1:].tobytes():
+    elif not alone.error and alone.got.tobytes() != first.got[-1:].tobytes():
         layer.find("a row alone differs in its bits from that row in a batch", "fails" if strict else "conforms")
     # no two rows the same: rows that wrap round a 16-bit index would look right on tiles
     noise = np.random.default_rng(x.size).uniform(0.5, 2.0, (MANY_ROWS, *x.shape[1:]))
     many = (np.resize(x, noise.shape) * noise).astype(x.dtype)
     few = replace(call, arrays=[many[SOME], *call.arrays[1:]])
     small, large = ask(candidate, few), ask(candidate, replace(call, arrays=[many, *call.arrays[1:]]))
+    if _declined(layer, f"{MANY_ROWS:,} rows", large):
+        return
     if large.error:
         layer.find(f"crashes on {MANY_ROWS:,} rows: {large.error}", "fails")
     elif small.error is None and not (len(large.got) == MANY_ROWS and alike(few, large.got[SOME], small.got)):
@@ -199,6 +212,8 @@ def _tall(layer: Layer, candidate, first: Trial, pace: Pace) -> None:
     call, x = first.call, first.call.arrays[0]
     one = ask(candidate, replace(call, arrays=[x[:1], *call.arrays[1:]]))
     all_of_them = ask(candidate, replace(call, layout="2^23 rows"))
+    if _declined(layer, f"{TALL:,} rows", all_of_them):
+        return
     if all_of_them.error:
         layer.find(f"crashes on {TALL:,} rows: {all_of_them.error}", "fails")
     elif one.error is None and not _every_row(call, one.got, all_of_them.got):

@@ -56,6 +56,7 @@ def run(candidate, drawn: Plan, grade: str, strict: bool, pace: Pace, partial: b
     name = name or name_of(candidate)
     candidate = candidate if isinstance(candidate, Local | Remote) else local(candidate)
     pace.candidate = candidate
+    partial = partial or "other calls" in candidate.cannot  # a model has its options and sizes frozen in
     op = drawn.operator
     report = Report(op.name, op.wing, name, drawn.seed, drawn.dtypes, grade, strict)
     plain = Asked(candidate, drawn.plain, "plain", pace)

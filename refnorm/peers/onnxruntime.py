@@ -4,138 +4,110 @@ import functools
 
 import numpy as np
 
-from ..cards.rows import rowwise
+from ..onnx_backend.nodes import node_of
 
 __all__ = [
-    "avg_pool", "batch_norm", "group_norm", "instance_norm", "layer_norm", "log_softmax", "lp_normalize", "max_pool",
-    "rms_norm", "softmax",
+    "ask", "avg_pool", "batch_norm", "group_norm", "instance_norm", "layer_norm", "log_softmax", "lp_normalize",
+    "max_pool", "rms_norm", "session", "softmax",
 ]  # fmt: skip
 
 DTYPES = ("float32",)
-OPSET, IR = 23, 10  # GroupNormalization with a weight a channel came with opset 21, RMSNormalization with 23
+OPSET = 23  # GroupNormalization with a weight a channel came with opset 21, RMSNormalization with 23
+IR = 10
+TAKEN = ("float16", "float32", "float64")
 
 
-def run(kind: str, *arrays, **attributes) -> np.ndarray:
-    """Run one node on float32 arrays; None for an input that is left out."""
-    given = [None if a is None else np.ascontiguousarray(a, dtype="float32") for a in arrays]
+def ask(kind: str, *arrays, opset: int = OPSET, **options) -> np.ndarray:
+    """Run a call as one node; NotImplementedError where the node cannot say it or onnxruntime has no such kernel."""
+    from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Absent
+
+    if arrays[0].dtype.name not in TAKEN:
+        raise NotImplementedError(f"onnxruntime takes {', '.join(TAKEN)} from NumPy, not {arrays[0].dtype}")
+    node = node_of(kind, opset, arrays, options)
+    given = node.inputs
     while given[-1] is None:  # an empty name at the end crashes onnxruntime 1.32
         given.pop()
-    ranks = tuple(None if a is None else a.ndim for a in given)
-    session = _session(kind, ranks, tuple(sorted(attributes.items())))
-    return session.run(None, {f"x{i}": a for i, a in enumerate(given) if a is not None})[0]
+    taken = tuple(None if a is None else (a.dtype.name, a.ndim) for a in given)
+    try:
+        running = _one_node(kind, opset, taken, tuple(sorted(node.attributes.items())))
+        return node.back(running.run(None, {f"x{i}": a for i, a in enumerate(given) if a is not None})[0])
+    except Absent as error:
+        raise NotImplementedError(str(error).splitlines()[0]) from None
 
 
-@functools.cache
-def _session(kind: str, ranks: tuple, attributes: tuple):
-    import onnxruntime
-    from onnx import TensorProto, helper
+@functools.lru_cache(maxsize=256)
+def _one_node(kind: str, opset: int, taken: tuple, attributes: tuple):
+    from onnx import helper
 
-    names = ["" if rank is None else f"x{i}" for i, rank in enumerate(ranks)]
-    taken = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank)
-        for name, rank in zip(names, ranks, strict=True)
-        if name
-    ]
+    types = [(f"x{i}", *one) for i, one in enumerate(taken) if one]
+    element = {name: helper.np_dtype_to_tensor_dtype(np.dtype(dtype)) for name, dtype, _ in types}
+    names = ["" if one is None else f"x{i}" for i, one in enumerate(taken)]
     node = helper.make_node(kind, names, ["y"], **{k: list(v) if isinstance(v, tuple) else v for k, v in attributes})
-    graph = helper.make_graph([node], kind, taken, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    inputs = [helper.make_tensor_value_info(name, element[name], [None] * rank) for name, _, rank in types]
+    outputs = [helper.make_tensor_value_info("y", element["x0"], None)]
+    graph = helper.make_graph([node], kind, inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR)
+    return session(model.SerializeToString())
+
+
+def session(model: bytes):
+    """Return a model ready to run on the CPU, with errors alone told."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def channels_at_1(f):
-    """Let a function of (N, C, *spatial) be called with any channel `axis`."""
-
-    @functools.wraps(f)
-    def call(x, *arrays, axis=1, **options):
-        y = f(np.moveaxis(x, axis, 1), *arrays, **options)
-        return np.moveaxis(y, 1, axis)
-
-    return call
-
-
-def filled(x, weight, bias, size):
-    """Return weight and bias, ones and zeros where they are left out: their places cannot be."""
-    weight = np.ones(size, x.dtype) if weight is None else weight
-    return weight, np.zeros(size, x.dtype) if bias is None else bias
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 # ---- along an axis ----
 
 
-@rowwise
 def layer_norm(x, weight=None, bias=None, *, axis=-1, eps=1e-5):
-    weight, _ = filled(x, weight, None, x.shape[-1:])
-    return run("LayerNormalization", x, weight, bias, epsilon=float(eps))
+    return ask("LayerNormalization", x, weight, bias, axis=axis, eps=eps)
 
 
-@rowwise
 def rms_norm(x, weight=None, *, axis=-1, eps=1e-6):
-    weight, _ = filled(x, weight, None, x.shape[-1:])
-    return run("RMSNormalization", x, weight, epsilon=float(eps))
+    return ask("RMSNormalization", x, weight, axis=axis, eps=eps)
 
 
-@rowwise
 def softmax(x, *, axis=-1):
-    return run("Softmax", x)
+    return ask("Softmax", x, axis=axis)
 
 
-@rowwise
 def log_softmax(x, *, axis=-1):
-    return run("LogSoftmax", x)
+    return ask("LogSoftmax", x, axis=axis)
 
 
-@rowwise
 def lp_normalize(x, *, p=2.0, axis=-1, eps=1e-12):
-    if p not in (1, 2) or eps > 1e-12:
-        raise NotImplementedError(f"LpNormalization has p = 1 and 2 and no eps, not p = {p}, eps = {eps}")
-    return run("LpNormalization", x, p=int(p))
+    return ask("LpNormalization", x, p=p, axis=axis, eps=eps)
 
 
 # ---- over channels ----
 
 
-@channels_at_1
 def batch_norm(x, mean, var, weight=None, bias=None, *, axis=1, eps=1e-5):
-    weight, bias = filled(x, weight, bias, x.shape[1:2])
-    return run("BatchNormalization", x, weight, bias, mean, var, epsilon=float(eps))
+    return ask("BatchNormalization", x, mean, var, weight, bias, axis=axis, eps=eps)
 
 
-@channels_at_1
 def instance_norm(x, weight=None, bias=None, *, axis=1, eps=1e-5):
-    weight, bias = filled(x, weight, bias, x.shape[1:2])
-    return run("InstanceNormalization", x, weight, bias, epsilon=float(eps))
+    return ask("InstanceNormalization", x, weight, bias, axis=axis, eps=eps)
 
 
-@channels_at_1
 def group_norm(x, weight=None, bias=None, *, groups, axis=1, eps=1e-5):
-    weight, bias = filled(x, weight, bias, x.shape[1:2])
-    return run("GroupNormalization", x, weight, bias, num_groups=groups, epsilon=float(eps))
+    return ask("GroupNormalization", x, weight, bias, groups=groups, axis=axis, eps=eps)
 
 
 # ---- windows ----
 
 
 def avg_pool(x, *, window, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
-    sides = _windows(x, window, stride, padding, ceil_mode)
-    return run("AveragePool", x, count_include_pad=int(count_include_pad), **sides)
+    return ask(
+        "AveragePool", x, window=window, stride=stride, padding=padding, ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+    )  # fmt: skip
 
 
 def max_pool(x, *, window, stride=None, padding=0, dilation=1, ceil_mode=False):
-    return run("MaxPool", x, dilations=_each(dilation, x.ndim - 2), **_windows(x, window, stride, padding, ceil_mode))
-
-
-def _each(value, n: int) -> tuple:
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * n
-
-
-def _windows(x, window, stride, padding, ceil_mode) -> dict:
-    n = x.ndim - 2
-    pads = [p if isinstance(p, tuple | list) else (p, p) for p in _each(padding, n)]
-    return {
-        "kernel_shape": _each(window, n),
-        "strides": _each(window if stride is None else stride, n),
-        "pads": tuple(before for before, _ in pads) + tuple(after for _, after in pads),
-        "ceil_mode": int(ceil_mode),
-    }
+    return ask(
+        "MaxPool", x, window=window, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )  # fmt: skip
