@@ -10,8 +10,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 
+from .. import convention as framework_options
 from .._registry import OPERATORS, Operator
 from .calls import FLOATS
+from .follow import following
 from .local import require_signature
 from .measure import packed
 from .pace import Pace
@@ -60,6 +62,7 @@ def check(
     grade: str = "C",
     strict: bool = False,
     partial: bool = False,
+    convention: str | None = None,
     budget: float = BUDGET,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
@@ -85,6 +88,8 @@ def check(
         Let findings fail: runs that differ in bits, batch dependence, flushed denormals, overflowing squares.
     partial : bool
         Let calls that the candidate declines (NotImplementedError) be skipped: the verdict is on the others.
+    convention : str, optional
+        A framework whose keyword values both sides are called with where a case leaves them out.
     budget : float
         Seconds after which nothing more is asked; a run that got not through its cases is no pass. From 60 on, 2^23
         rows are asked.
@@ -106,15 +111,21 @@ def check(
     >>> report.conforms, report.named[0]
     (False, 'sum in place of mean')
     """
-    op = find_operator(operator)
     _require_choices(grade, dtypes)
+    op = find_operator(operator)
+    filled = {} if convention is None else framework_options(convention, op.name)
+    op = following(op, filled)
     seed = secrets.randbelow(2**31) if seed is None else seed
     if isinstance(candidate, Remote):
         name = candidate.spec.where
     else:
         require_signature(candidate, op)
         name, candidate = name_of(candidate), local(candidate, vjp)
-    return run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, Pace(budget, progress), partial, name)
+    candidate.filled = filled
+    report = run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, Pace(budget, progress), partial, name)
+    report.kind = candidate.spec.kind if isinstance(candidate, Remote) else ""
+    report.convention = convention or ""
+    return report
 
 
 def _require_choices(grade: str, dtypes: Sequence[str]) -> None:

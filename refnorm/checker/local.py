@@ -10,6 +10,7 @@ from .adapters import Adapted
 from .answer import Answer, Reply, Request
 from .layouts import laid, mapped
 from .measure import quiet
+from .versions import versions
 
 __all__ = ["Local", "defaults", "require_signature", "serve"]
 
@@ -20,10 +21,12 @@ class Local:
     def __init__(self, adapted: Adapted):
         self.adapted = adapted
         self.cannot = adapted.cannot
+        self.filled: dict = {}  # what it is told where a law leaves it out
         self.gone = ""
         self.defaults = defaults(adapted.call)
         self.has_vjp = adapted.vjp is not None
         self.takes_out = _takes_out(adapted.call)
+        self.versions = versions(adapted.call)
 
     def send(self, request: Request) -> Reply:
         return serve(self.adapted, request)

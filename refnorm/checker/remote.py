@@ -41,6 +41,7 @@ class Remote:
 
     def __init__(self, spec: Spec, *, limit: float = 10.0, memory: int = 4 * 2**30):
         self.spec, self.limit, self.memory = spec, limit, memory
+        self.filled: dict = {}
         self.deaths = 0
         self._start()
 
@@ -108,7 +109,7 @@ class Remote:
             self.close()
             raise Unloadable(told["error"])
         self.cannot, self.defaults = told["cannot"], told["defaults"]
-        self.has_vjp, self.takes_out = told["has_vjp"], told["takes_out"]
+        self.has_vjp, self.takes_out, self.versions = told["has_vjp"], told["takes_out"], told["versions"]
 
     def _receive(self, seconds: float):
         try:

@@ -86,10 +86,10 @@ class Worst:
     yardsticks: float = 0.0
 
     def as_dict(self) -> dict:
-        said = vars(self) | {"shape": list(self.shape), "index": list(self.index)}
+        said = dict(vars(self))
         for name in ("got", "wanted"):
             said[f"{name}_hex"] = None if said[name] is None else float(said[name]).hex()
-        return {name: number(value) if isinstance(value, float) else value for name, value in said.items()}
+        return number(said)
 
 
 @dataclass
@@ -110,6 +110,11 @@ class Report:
     floor: int = 1
     declined: int = 0
     seconds: float = 0.0
+    kind: str = ""
+    convention: str = ""
+    errors: dict[str, dict] = field(default_factory=dict)
+    cases: list = field(default_factory=list)  # of histogram.CaseResult
+    versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def enough(self) -> bool:
@@ -152,13 +157,15 @@ class Report:
     def as_dict(self) -> dict:
         """Return the report as JSON takes it; numbers that are not finite as text."""
         return {
-            "schema": SCHEMA, "operator": self.operator, "candidate": self.candidate, "seed": self.seed,
+            "schema": SCHEMA, "operator": self.operator, "candidate": self.candidate, "kind": self.kind or None, "seed": self.seed,
             "dtypes": list(self.dtypes), "wanted_grade": self.wanted_grade, "strict": self.strict,
+            "convention": self.convention or None,
             "conforms": self.conforms, "verdict": self.verdict, "grade": self.grade,
             "worst_ulp": number(self.worst_ulp), "worst_yardsticks": number(self.worst_yardsticks),
             "ran": self.ran, "floor": self.floor, "declined": self.declined, "seconds": round(self.seconds, 3),
             "named": list(self.named), "layers": [layer.as_dict() for layer in self.layers],
             "worst": self.worst and self.worst.as_dict(),
+            "errors": self.errors, "cases": [case.as_dict() for case in self.cases], "versions": dict(self.versions),
         }  # fmt: skip
 
     def print(self, console=None) -> None:
@@ -169,6 +176,10 @@ class Report:
 
 
 def number(value):
-    """Return a Python number that JSON can hold, else its text."""
-    value = float(value) if isinstance(value, np.floating) else value
+    """Return a Python number that JSON can hold, else its text; the same of every number in a dict or a sequence."""
+    if isinstance(value, dict):
+        return {name: number(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [number(one) for one in value]
+    value = value.item() if isinstance(value, np.generic) else value
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@ from .adapters import Adapted
 from .contract import contract_layer
 from .diagnose import diagnosis_layer
 from .gradients import gradients_layer
+from .histogram import histogram, results
 from .laws import laws_layer
 from .local import Local
 from .measure import is_float
@@ -84,6 +85,10 @@ def run(candidate, drawn: Plan, grade: str, strict: bool, pace: Pace, partial: b
     found = (smallest_failing(trials, grade) for trials in (values, counted, gradients.trials))
     smallest = next((t for t in found if t is not None), None)
     report.worst = smallest and worst_of(smallest)
+    kinds = {"plain": plain} | rest
+    report.errors = histogram(values + special.trials)
+    report.cases = results({kind: asked.trials for kind, asked in kinds.items()}, grade, strict)
+    report.versions = candidate.versions
     report.seconds = pace.seconds
     return report
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
+import shlex
+
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from .harmless import harmless
+from .plots import figure
 from .report import Layer, Report, Worst
 
-__all__ = ["show", "show_peers", "show_selftest", "snippet"]
+__all__ = ["again", "brief", "shares", "show", "show_peers", "show_selftest", "snippet", "text"]
 
 COLOURS = {"conforms": "green", "warning": "yellow", "fails": "red", "skipped": "dim"}
 
@@ -16,8 +22,11 @@ COLOURS = {"conforms": "green", "warning": "yellow", "fails": "red", "skipped": 
 def show(report: Report, console: Console | None = None) -> None:
     """Print the layers, the verdict, the smallest failing call, and how to see it again."""
     console = console or Console()
-    console.print(f"[bold]{escape(report.candidate)}[/] as [bold]{report.operator}[/], seed {report.seed}")
+    convention = f", convention {escape(report.convention)}" if report.convention else ""
+    console.print(f"[bold]{escape(report.candidate)}[/] as [bold]{report.operator}[/]{convention}, seed {report.seed}")
     console.print(_table(report))
+    for dtype, errors in report.errors.items():
+        console.print(f"  [dim]{dtype}:[/] {', '.join(shares(errors))}", highlight=False, soft_wrap=True)
     for line in (line for layer in report.layers for line in _findings(layer)):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(_verdict(report), soft_wrap=True)
@@ -28,14 +37,53 @@ def show(report: Report, console: Console | None = None) -> None:
         console.print(snippet(report), markup=False, highlight=False, soft_wrap=True)
 
 
+def text(report: Report) -> str:
+    """Return what `show` prints, without colours."""
+    console = Console(file=io.StringIO(), width=110, color_system=None, force_terminal=False)
+    show(report, console)
+    return console.file.getvalue()
+
+
+def brief(report: Report) -> str:
+    """Return the verdict in one line: whose, of what, how bad, recognised as what, from which seed."""
+    named = f": recognised {report.named[0]!r}" if report.named and not report.conforms else ""
+    if not report.enough:
+        named = f": {report.ran} of {report.floor} cases"
+    line = (
+        f"{report.candidate} as {report.operator}: {report.verdict} (grade {report.grade}){named}, seed {report.seed}"
+    )
+    return harmless(line).replace("\n", " ")
+
+
+def shares(errors: dict) -> list[str]:
+    """Return a histogram of errors in words: how much is as well rounded as can be, and how far off the rest is."""
+    counts, edges = errors["counts"], errors["edges"]
+    of = sum(counts) + errors["nonfinite"]
+    said = [f"{of:,} numbers"]
+    if of:
+        said += [f"{100 * sum(counts[:upto]) / of:.1f}% within {edge} ulp" for upto, edge in ((2, 0.5), (3, 1))]
+    if any(counts[3:]):
+        said.append(f"the furthest {'beyond' if edges[-1] >= 2**64 else 'up to'} {figure(edges[-1])} ulp")
+    if errors["nonfinite"]:
+        said.append(f"{errors['nonfinite']:,} NaN or infinite in the wrong place")
+    if errors["unanswered"]:
+        said.append(f"{errors['unanswered']:,} calls without numbers to compare")
+    return said
+
+
+def escape(text) -> str:
+    """Return somebody's text as it stands: no markup, no control characters."""
+    return markup.escape(harmless(text))
+
+
 def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False)
-    for name in ("layer", "verdict", "calls", "grade", "yardsticks"):
-        table.add_column(name, justify="right" if name in ("calls", "yardsticks") else "left")
+    for name in ("layer", "verdict", "calls", "grade", "yardsticks", "ulp"):
+        table.add_column(name, justify="right" if name in ("calls", "yardsticks", "ulp") else "left")
     for layer in report.layers:
-        sticks = f"{layer.yardsticks:.3g}" if layer.grade else ""
+        figures = [f"{layer.yardsticks:.3g}", f"{layer.ulp:.3g}"] if layer.grade else ["", ""]
         verdict = f"[{COLOURS[layer.verdict]}]{layer.verdict}[/]"
-        table.add_row(layer.name, verdict, str(layer.ran or ""), layer.grade, sticks)
+        table.add_row(layer.name, verdict, str(layer.ran or ""), layer.grade, *figures)
     return table
 
 
@@ -63,9 +111,10 @@ def _verdict(report: Report) -> str:
 
 def _worst(worst: Worst) -> str:
     options = "".join(f", {k}={v!r}" for k, v in worst.options.items())
+    options = escape(options)
     lines = [f"\nSmallest failing call: '{worst.label}', {worst.dtype} {tuple(worst.shape)}{options}"]
     if worst.why:
-        lines.append(f"  {worst.why}")
+        lines.append(f"  {escape(worst.why)}")
     if worst.got is not None and worst.wanted is not None:
         where = ", ".join(map(str, worst.index))
         lines.append(f"  at \\[{where}]  got    {worst.got!r:>24}  {worst.got.hex()}")
@@ -74,27 +123,55 @@ def _worst(worst: Worst) -> str:
     return "\n".join(lines)
 
 
+def again(report: Report) -> str:
+    """Return the command that asks the same calls again; nothing where no command line can name the candidate."""
+    if not (report.kind or _importable(report.candidate)):
+        return ""
+    words = ["refnorm", "check", report.operator, "--impl", report.candidate, "--seed", str(report.seed)]
+    words += ["--dtypes", ",".join(report.dtypes), "--grade", report.wanted_grade]
+    words += ["--as", report.kind] if report.kind not in ("", "numpy") else []
+    words += ["--convention", report.convention] if report.convention else []
+    words += ["--strict"] if report.strict else []
+    return shlex.join(words)
+
+
+def _importable(candidate: str) -> bool:
+    module, _, name = candidate.rpartition(":")
+    from_file = module.endswith(".py") and harmless(candidate) == candidate
+    named = all(part.isidentifier() for part in name.split("."))
+    return named and (from_file or (module != "__main__" and all(part.isidentifier() for part in module.split("."))))
+
+
 def snippet(report: Report) -> str:
     """Return Python that draws the smallest failing call again and prints both answers."""
     worst = report.worst
     at = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
     module, _, name = report.candidate.rpartition(":")
-    if module.endswith(".py"):
-        given = f'from refnorm.checker.load import load\ncandidate = load("{report.candidate}")'
-    elif module == "__main__" or "<" in name:
+    if not _importable(report.candidate):
         given = "candidate = ...  # your function"
+    elif module.endswith(".py"):
+        given = f"from refnorm.checker.load import load\ncandidate = load({quoted(report.candidate)})"
     else:
         first, _, rest = name.partition(".")
         given = f"from {module} import {first}\ncandidate = {first}{'.' + rest if rest else ''}"
+    drawn = f"inputs({quoted(report.operator)}, {quoted(worst.label)}, dtype={quoted(worst.dtype)}, seed={report.seed})"
+    if report.convention:
+        framework = f"{quoted(report.convention)}, {quoted(report.operator)}"
+        drawn += f"\noptions = refnorm.convention({framework}) | options"
     return f"""import numpy as np, refnorm
 from refnorm.checker import inputs, packed
 {given}
-arrays, options = inputs("{report.operator}", "{worst.label}", dtype="{worst.dtype}", seed={report.seed})
+arrays, options = {drawn}
 got = packed(candidate(*arrays, **options))
-arrays, options = inputs("{report.operator}", "{worst.label}", dtype="{worst.dtype}", seed={report.seed})
+arrays, options = {drawn}
 with refnorm.lane("formula"):
     wanted = packed(refnorm.{report.wing}.{report.operator}(*arrays, **options))
 print("got", got{at}, "wanted", wanted{at})"""
+
+
+def quoted(text: str) -> str:
+    """Return a Python literal in the quotes of the house."""
+    return json.dumps(harmless(text), ensure_ascii=False)
 
 
 def show_peers(reports: dict, console: Console) -> None:

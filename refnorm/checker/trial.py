@@ -16,7 +16,7 @@ from .place import place_in
 from .wire import dtype_of
 from .zones import unwritten
 
-__all__ = ["Failed", "Judged", "Trial", "ask", "calling", "judge"]
+__all__ = ["Failed", "Judged", "Trial", "ask", "calling", "errors", "judge", "ulp_of"]
 
 
 @dataclass
@@ -71,7 +71,7 @@ def calling(candidate):
     """Return a candidate as a plain function."""
 
     def function(*arrays, **options):
-        reply = candidate.send(Request("call", mapped(np.array, arrays), options))
+        reply = candidate.send(Request("call", mapped(np.array, arrays), candidate.filled | options))
         if reply.declined:
             raise NotImplementedError(reply.error)
         if reply.error is not None:
@@ -101,7 +101,7 @@ def judge(trial: Trial) -> Judged:
 def _graded(call, got, missed) -> Judged:
     dtype = dtype_of(call.dtype)
     error, flushed = errors(call.wanted, got, dtype)
-    ulps = error / _ulp(call.wanted, dtype)
+    ulps = error / ulp_of(call.wanted, dtype)
     ulp = float(ulps.max())
     if ulp <= 1:  # the condition need not be measured: one rounding is a yardstick at least
         sticks = np.where(error == 0, 0.0, error / measure.unit(call.wanted, dtype))
@@ -142,7 +142,7 @@ def errors(wanted, got, dtype):
     return np.where(flushed, 0.0, error), bool(flushed.any())
 
 
-def _ulp(wanted, dtype):
+def ulp_of(wanted, dtype):
     """Return one ulp at each finite wanted value."""
     near = np.where(np.isfinite(wanted), np.abs(wanted), 0.0).astype(dtype)
     return np.spacing(np.minimum(near, limits(dtype).max / 2).astype(dtype)).astype("float64")

@@ -8,12 +8,17 @@ from .layouts import mapped
 from .report import Layer
 from .trial import Trial, judge
 
-__all__ = ["failing", "judged_layer", "special_layer", "values_layer"]
+__all__ = ["failing", "judged_layer", "spared", "special_layer", "values_layer"]
 
 
 def failing(trial: Trial, grade: str) -> bool:
     """Return whether the answer is of a lower grade than the one asked for."""
     return trial.judged.grade > grade
+
+
+def spared(trial: Trial) -> bool:
+    """Return whether a failing answer is told but fails under ``--strict`` only."""
+    return (trial.call.strict_only and not trial.error) or _takes_denormals_for_zero(trial)
 
 
 def values_layer(trials: list[Trial], grade: str, strict: bool) -> Layer:
@@ -26,12 +31,13 @@ def values_layer(trials: list[Trial], grade: str, strict: bool) -> Layer:
 def special_layer(trials: list[Trial], grade: str, strict: bool) -> Layer:
     """Judge NaN, infinities, zeros, denormals, equal rows and offsets; overflow of squares only tells."""
     bad = [t for t in trials if failing(t, grade)]
-    spared = [t for t in bad if t.call.strict_only and not t.error]
+    overflown = [t for t in bad if t.call.strict_only and not t.error]
     vanished = [t for t in bad if not t.call.strict_only and _takes_denormals_for_zero(t)]
-    forgiven = {id(t) for t in spared + vanished}
+    forgiven = {id(t) for t in overflown + vanished}
     layer = judged_layer("special values", [t for t in trials if id(t) not in forgiven], grade)
     layer.ran = len(trials)
-    layer.find("squares overflow: wrong where x is beyond the root of the largest number", _told(strict), len(spared))
+    beyond = "squares overflow: wrong where x is beyond the root of the largest number"
+    layer.find(beyond, _told(strict), len(overflown))
     layer.find("denormal inputs taken for zero", _told(strict), len(vanished))
     _flushed(layer, trials, strict)
     return layer

@@ -28,7 +28,7 @@ def main() -> int:
         candidate = load(spec)
         defaults = {name: value for name, value in candidate.defaults.items() if _plain(value)}
         told = {"cannot": candidate.cannot, "defaults": defaults, "has_vjp": candidate.has_vjp}
-        wire.send(replies, told | {"takes_out": candidate.takes_out})
+        wire.send(replies, told | {"takes_out": candidate.takes_out, "versions": candidate.versions})
     except (Exception, SystemExit) as error:
         text = (str(error).strip() or type(error).__name__).splitlines()[0]
         wire.send(replies, {"error": f"{type(error).__name__}: {text}"})

@@ -334,16 +334,12 @@ def test_the_report_is_json_with_its_keys():
         json.dumps(said, allow_nan=False)
         assert said["schema"] == "refnorm.report/1"
         assert set(said) == {
-            "schema", "operator", "candidate", "seed", "dtypes", "wanted_grade", "strict", "conforms", "verdict",
-            "grade", "worst_ulp", "worst_yardsticks", "ran", "floor", "declined", "seconds", "named", "layers", "worst",
+            "schema", "operator", "candidate", "kind", "seed", "dtypes", "wanted_grade", "strict", "convention",
+            "conforms", "verdict", "grade", "worst_ulp", "worst_yardsticks", "ran", "floor", "declined", "seconds",
+            "named", "layers", "worst", "errors", "cases", "versions",
         }  # fmt: skip
-        assert [layer["name"] for layer in said["layers"]] == [
-            "contract",
-            "values",
-            "special values",
-            "laws",
-            "diagnosis",
-        ]
+        names = [layer["name"] for layer in said["layers"]]
+        assert names == ["contract", "values", "special values", "laws", "gradients", "diagnosis"]
     assert set(said["worst"]) == {
         "label", "dtype", "shape", "options", "why", "index", "got", "wanted", "ulp", "yardsticks", "got_hex",
         "wanted_hex",
