@@ -122,7 +122,7 @@ def check(
         require_signature(candidate, op)
         name, candidate = name_of(candidate), local(candidate, vjp)
     candidate.filled = filled
-    report = run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, Pace(budget, progress), partial, name)
+    report = run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, Pace(budget, progress), partial, name, True)
     report.kind = candidate.spec.kind if isinstance(candidate, Remote) else ""
     report.convention = convention or ""
     return report

@@ -16,7 +16,7 @@ from . import measure
 from .layouts import laid, mapped
 from .wire import dtype_of
 
-__all__ = ["FLOATS", "Call", "gradients", "hard", "of_case", "plain", "special", "thinned"]
+__all__ = ["FLOATS", "Call", "gradient_of", "gradients", "hard", "of_case", "plain", "recipes", "special", "thinned"]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 HALVES = ("float16", "bfloat16")
@@ -117,16 +117,15 @@ def plain(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
 
 def hard(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
     """Yield every case that has numbers in it with a far mean, and far below and above one."""
-    large = 1e2 if dtype in HALVES else 1e4
-    recipes = far(large)
     for case in operator.cases:
-        for variant, recipe in recipes.items():
+        for variant, recipe in far(dtype).items():
             if 0 not in case.draws[0].shape:
                 yield of_case(operator, case, seed, dtype, variant, recipe)
 
 
-def far(large: float) -> dict:
+def far(dtype: str) -> dict:
     """Return the recipes of hard data."""
+    large = 1e2 if dtype in HALVES else 1e4
     return {
         f"mean {large:.0e}": lambda x, info: x + large,
         f"scale {1 / large:.0e}": lambda x, info: x / large,
@@ -140,11 +139,16 @@ def gradients(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
         return
     for call in (*plain(operator, seed, dtype), *(c for c in hard(operator, seed, dtype) if "mean" in c.variant)):
         if call.size:
-            rng = np.random.default_rng([seed, zlib.crc32(f"{call.label}, gradient".encode())])
-            with measure.quiet():
-                drawn = _cotangents(call.answer, rng)
-            arrays = [*rounded([drawn], dtype), *call.arrays]
-            yield replace(call, label=f"gradient of {call.label}", arrays=arrays, vjp=True, guesses={})
+            yield gradient_of(call, seed)
+
+
+def gradient_of(call: Call, seed: int) -> Call:
+    """Return the call of the gradient at the arrays of a call."""
+    rng = np.random.default_rng([seed, zlib.crc32(f"{call.label}, gradient".encode())])
+    with measure.quiet():
+        drawn = _cotangents(call.answer, rng)
+    arrays = [*rounded([drawn], call.dtype), *call.arrays]
+    return replace(call, label=f"gradient of {call.label}", arrays=arrays, vjp=True, guesses={})
 
 
 def _cotangents(answer, rng):
@@ -188,15 +192,22 @@ ANYWHERE = {
 OVERFLOWING = {"squares overflow": lambda x, info: x * 4 * float(info.max) ** 0.5}
 
 
+def offsets(dtype: str) -> dict:
+    return {f"offset 10^{p}": offset(p) for p in range(1, {"float16": 5, "bfloat16": 3}.get(dtype, 7))}
+
+
+def recipes(dtype: str) -> dict:
+    """Return every recipe by the name of its variant."""
+    return far(dtype) | ANYWHERE | OVERFLOWING | offsets(dtype)
+
+
 def special(operator: Operator, seed: int, dtype: str) -> Iterator[Call]:
     """Yield special values in every case that has numbers in it; offsets in its first case and its fullest."""
     cases = [c for c in operator.cases if 0 not in c.draws[0].shape]
     fullest = max(cases, key=lambda c: (len(c.draws), len(c.draws[0].shape)))
-    powers = range(1, {"float16": 5, "bfloat16": 3}.get(dtype, 7))
-    offsets = {f"offset 10^{p}": offset(p) for p in powers}
     for case in cases:
-        recipes = ANYWHERE | OVERFLOWING | (offsets if case in (cases[0], fullest) else {})
-        for variant, recipe in recipes.items():
+        chosen = ANYWHERE | OVERFLOWING | (offsets(dtype) if case in (cases[0], fullest) else {})
+        for variant, recipe in chosen.items():
             call = of_case(operator, case, seed, dtype, variant, recipe)
             call.strict_only = variant in OVERFLOWING
             yield call

@@ -8,11 +8,15 @@ import numpy as np
 
 from .adapters import Adapted
 from .answer import Answer, Reply, Request
+from .harmless import harmless
 from .layouts import laid, mapped
 from .measure import quiet
 from .versions import versions
 
 __all__ = ["Local", "defaults", "require_signature", "serve"]
+
+
+LONG = 300  # characters of what a candidate says
 
 
 class Local:
@@ -39,10 +43,10 @@ def serve(adapted: Adapted, request: Request) -> Reply:
         with quiet():
             return how(adapted, request)
     except NotImplementedError as error:  # said aloud, and counted apart from crashes
-        return Reply(error=f"does not offer this: {error}", declined=True)
+        return Reply(error=f"does not offer this: {harmless(error, LONG)}", declined=True)
     except (Exception, SystemExit) as error:  # a crash is a finding, not the end of the run
-        text = str(error).strip().splitlines()
-        return Reply(error=f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__)
+        text = harmless(error, LONG).strip().splitlines()
+        return Reply(error=f"{type(error).__name__}: {text[0]}" if text else type(error).__name__)
 
 
 def _call(adapted: Adapted, request: Request) -> Reply:

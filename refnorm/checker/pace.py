@@ -26,9 +26,14 @@ class Pace:
         return time.monotonic() - self.started
 
     @property
+    def gone(self) -> str:
+        """Why the candidate cannot be asked again, if so."""
+        return getattr(self.candidate, "gone", "")
+
+    @property
     def spent(self) -> str:
         """Why nothing more is asked; nothing while there is time."""
-        return getattr(self.candidate, "gone", "") or ("out of time" if self.seconds > self.budget else "")
+        return self.gone or ("out of time" if self.seconds > self.budget else "")
 
     def affords(self, share: float, asked: int) -> int:
         """Return how many calls a share of the time left is enough for, when `asked` took what is gone by now."""

@@ -83,7 +83,7 @@ def bars(errors: dict) -> Plot:
     counts, beyond = errors["counts"], errors["nonfinite"]
     most = math.log10(1 + max([*counts, beyond, 9]))
     places = len(counts) + (2 if beyond else 0)  # a gap before what is no number
-    step = (plot.right - plot.left) / places
+    step = min((plot.right - plot.left) / places, 44)
     every = math.ceil(len(counts) / 10)
 
     def bar(place: int, count: int, title: str, label: str, bad: bool = False) -> Bar:

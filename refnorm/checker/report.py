@@ -84,6 +84,7 @@ class Worst:
     wanted: float | None = None
     ulp: float = 0.0
     yardsticks: float = 0.0
+    place: str = ""
 
     def as_dict(self) -> dict:
         said = dict(vars(self))
@@ -106,6 +107,7 @@ class Report:
     layers: list[Layer] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
     worst: Worst | None = None
+    smallest: object = None  # the trial that `worst` shows; not in the JSON
     ran: int = 0
     floor: int = 1
     declined: int = 0
@@ -157,8 +159,8 @@ class Report:
     def as_dict(self) -> dict:
         """Return the report as JSON takes it; numbers that are not finite as text."""
         return {
-            "schema": SCHEMA, "operator": self.operator, "candidate": self.candidate, "kind": self.kind or None, "seed": self.seed,
-            "dtypes": list(self.dtypes), "wanted_grade": self.wanted_grade, "strict": self.strict,
+            "schema": SCHEMA, "operator": self.operator, "candidate": self.candidate, "kind": self.kind or None,
+            "seed": self.seed, "dtypes": list(self.dtypes), "wanted_grade": self.wanted_grade, "strict": self.strict,
             "convention": self.convention or None,
             "conforms": self.conforms, "verdict": self.verdict, "grade": self.grade,
             "worst_ulp": number(self.worst_ulp), "worst_yardsticks": number(self.worst_yardsticks),

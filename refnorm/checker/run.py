@@ -18,6 +18,7 @@ from .measure import is_float
 from .pace import Pace
 from .remote import Remote
 from .report import Layer, Report, Worst
+from .shrink import shrink
 from .trial import Trial
 from .values import failing, special_layer, values_layer
 from .wire import dtype_of
@@ -25,6 +26,7 @@ from .wire import dtype_of
 __all__ = ["Plan", "local", "plan", "run", "smallest_failing"]
 
 # Of the time that the plain calls leave; what is over is for the contract, the laws and the judging.
+SHRINKING = 1.0  # seconds at least
 SHARES = {"hard": 0.15, "special": 0.3, "gradients": 0.2}
 
 
@@ -52,7 +54,9 @@ def local(function: Callable, vjp: Callable | None = None) -> Local:
     return Local(Adapted(function, getattr(function, "vjp", None) if vjp is None else vjp))
 
 
-def run(candidate, drawn: Plan, grade: str, strict: bool, pace: Pace, partial: bool = False, name: str = "") -> Report:
+def run(
+    candidate, drawn: Plan, grade: str, strict: bool, pace: Pace, partial=False, name="", shrinking=False
+) -> Report:
     """Ask every call of a plan, or as many as there is time for, and judge the answers."""
     name = name or name_of(candidate)
     candidate = candidate if isinstance(candidate, Local | Remote) else local(candidate)
@@ -84,7 +88,10 @@ def run(candidate, drawn: Plan, grade: str, strict: bool, pace: Pace, partial: b
     report.layers.append(layer)
     found = (smallest_failing(trials, grade) for trials in (values, counted, gradients.trials))
     smallest = next((t for t in found if t is not None), None)
-    report.worst = smallest and worst_of(smallest)
+    if smallest is not None and shrinking and not pace.gone:
+        pace.tell("shrinking the smallest failing call")
+        smallest = shrink(candidate, smallest, grade, drawn.seed, max(SHRINKING, pace.budget / 10))
+    report.smallest, report.worst = smallest, smallest and worst_of(smallest)
     kinds = {"plain": plain} | rest
     report.errors = histogram(values + special.trials)
     report.cases = results({kind: asked.trials for kind, asked in kinds.items()}, grade, strict)
@@ -130,7 +137,7 @@ def smallest_failing(trials: list[Trial], grade: str) -> Trial | None:
 def worst_of(t: Trial) -> Worst:
     """Return what is shown of a trial."""
     call, judged = t.call, t.judged
-    worst = Worst(call.label, call.dtype, call.data.shape, call.options, judged.why)
+    worst = Worst(call.label, call.dtype, call.data.shape, call.options, judged.why, place=judged.place)
     if t.got is not None and len(judged.index) == t.got.ndim and is_float(t.got):
         worst.index, worst.ulp, worst.yardsticks = judged.index, judged.ulp, judged.yardsticks
         worst.got = float(t.got[judged.index])

@@ -99,7 +99,7 @@ def _findings(layer: Layer) -> list[str]:
 
 
 def _verdict(report: Report) -> str:
-    colour = "green" if report.conforms else "red"
+    colour = "red" if not report.conforms else "green" if report.verdict == "conforms" else "yellow"
     ran = f"{report.ran} of {report.floor} cases ran"
     line = f"\n[bold {colour}]{report.verdict}[/]: grade {report.grade or '-'}, {ran} in {report.seconds:.1f} s"
     if report.declined:
@@ -143,30 +143,61 @@ def _importable(candidate: str) -> bool:
 
 
 def snippet(report: Report) -> str:
-    """Return Python that draws the smallest failing call again and prints both answers."""
+    """Return Python that makes the smallest failing call again and prints both answers."""
     worst = report.worst
     at = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
-    module, _, name = report.candidate.rpartition(":")
-    if not _importable(report.candidate):
-        given = "candidate = ...  # your function"
-    elif module.endswith(".py"):
-        given = f"from refnorm.checker.load import load\ncandidate = load({quoted(report.candidate)})"
-    else:
-        first, _, rest = name.partition(".")
-        given = f"from {module} import {first}\ncandidate = {first}{'.' + rest if rest else ''}"
-    drawn = f"inputs({quoted(report.operator)}, {quoted(worst.label)}, dtype={quoted(worst.dtype)}, seed={report.seed})"
+    call = report.smallest and report.smallest.call
+    drawn = _drawn(report) if call is None or call.size > LITERAL else _literal(call)
     if report.convention:
         framework = f"{quoted(report.convention)}, {quoted(report.operator)}"
         drawn += f"\noptions = refnorm.convention({framework}) | options"
+    vjp = "_vjp" if call is not None and call.vjp else ""
+    needs = "\nimport ml_dtypes  # NumPy learns bfloat16 from it" if worst.dtype == "bfloat16" else ""
     return f"""import numpy as np, refnorm
-from refnorm.checker import inputs, packed
-{given}
-arrays, options = {drawn}
+from numpy import inf, nan
+from refnorm.checker import inputs, packed{needs}
+{_candidate(report, vjp)}
+{drawn}
 got = packed(candidate(*arrays, **options))
-arrays, options = {drawn}
+{drawn}
 with refnorm.lane("formula"):
-    wanted = packed(refnorm.{report.wing}.{report.operator}(*arrays, **options))
+    wanted = packed(refnorm.{report.wing}.{report.operator}{vjp}(*arrays, **options))
 print("got", got{at}, "wanted", wanted{at})"""
+
+
+LITERAL = 64  # elements of the data of a call that is written out
+
+
+def _candidate(report: Report, vjp: str) -> str:
+    module, _, name = report.candidate.rpartition(":")
+    if vjp or report.kind not in ("", "numpy") or not _importable(report.candidate):
+        return f"candidate = ...  # your {'gradient' if vjp else 'function'}"
+    if module.endswith(".py"):
+        return f"from refnorm.checker.load import load\ncandidate = load({quoted(report.candidate)})"
+    first, _, rest = name.partition(".")
+    return f"from {module} import {first}\ncandidate = {first}{'.' + rest if rest else ''}"
+
+
+def _drawn(report: Report) -> str:
+    worst = report.worst
+    words = f"{quoted(report.operator)}, {quoted(worst.label)}, dtype={quoted(worst.dtype)}, seed={report.seed}"
+    return f"arrays, options = inputs({words})"
+
+
+def _literal(call) -> str:
+    """Return a call written out; decimals of this many digits are exact."""
+    return f"arrays = [{', '.join(_written(a, call.vjp) for a in call.arrays)}]\noptions = {call.options!r}"
+
+
+def _written(a, vjp: bool) -> str:
+    if a is None:
+        return "None"
+    if isinstance(a, list):  # several cotangents
+        inner = ", ".join(_written(part, vjp) for part in a)
+        return f"({inner},)" if vjp else f"[{inner}]"
+    values = a.astype("float64").tolist() if a.dtype.name == "bfloat16" else a.tolist()
+    shaped = f".reshape{a.shape}" if a.size == 0 else ""
+    return f"np.array({values!r}, {quoted(a.dtype.name)}){shaped}"
 
 
 def quoted(text: str) -> str:

@@ -318,12 +318,15 @@ def test_a_seed_gives_the_same_report_and_another_one_other_inputs():
     assert refnorm.check(rms, "rms_norm").seed != refnorm.check(rms, "rms_norm").seed
 
 
-def test_the_worst_call_can_be_drawn_again():
+def test_the_worst_call_can_be_made_again():
     report = refnorm.check(lambda x, *w, **k: rms(x, *w, **k) * x.dtype.type(1.01), "rms_norm", seed=5)
-    worst = report.worst
-    arrays, options = inputs("rms_norm", worst.label, dtype=worst.dtype, seed=5)
-    wanted = reference(find_operator("rms_norm"), arrays, options)[worst.index]
+    worst, call = report.worst, report.smallest.call
+    wanted = reference(find_operator("rms_norm"), call.arrays, call.options)[worst.index]
     assert np.dtype(worst.dtype).type(wanted) == worst.wanted
+    arrays, options = inputs("rms_norm", "loud eps", dtype="float32", seed=5)
+    (drawn,) = [c for c in plan(find_operator("rms_norm"), 5, ("float32",)).plain if c.label == "loud eps"]
+    np.testing.assert_array_equal(arrays[0], drawn.arrays[0])
+    assert options == drawn.options
     with pytest.raises(ValueError, match="has no call"):
         inputs("rms_norm", "nonsense", dtype="float32", seed=5)
 
@@ -341,7 +344,7 @@ def test_the_report_is_json_with_its_keys():
         names = [layer["name"] for layer in said["layers"]]
         assert names == ["contract", "values", "special values", "laws", "gradients", "diagnosis"]
     assert set(said["worst"]) == {
-        "label", "dtype", "shape", "options", "why", "index", "got", "wanted", "ulp", "yardsticks", "got_hex",
+        "label", "dtype", "shape", "options", "why", "place", "index", "got", "wanted", "ulp", "yardsticks", "got_hex",
         "wanted_hex",
     }  # fmt: skip
 

@@ -1,0 +1,289 @@
+"""Golden vectors: the calls of a check as a file, and the judgement of answers that come back in another.
+
+For whoever works where Python does not run: `export` writes inputs, options and wanted answers, `verify` judges a
+tensors file with answers, under the names that the manifest gives them (``0007/y0``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from .._registry import Operator
+from . import _require_choices, _smallest_failing, calls, find_operator, measure, plan
+from .contract import _shape_and_dtype, alike
+from .diagnose import diagnosis_layer
+from .formats import read, strict_json, write
+from .report import Layer, Report
+from .trial import Trial
+from .values import special_layer, values_layer
+
+__all__ = ["SCHEMA", "export", "lay_out", "load_vectors", "options_text", "verify"]
+
+SCHEMA = "refnorm.vectors/1"
+KINDS = ("plain", "hard", "special")
+AWAY = "answers came from a file"
+
+
+@dataclass
+class Vector:
+    """One call of a file of vectors, the names of its answers, and what the file says they should be."""
+
+    id: str
+    kind: str
+    call: calls.Call
+    outputs: list[str]
+    told: np.ndarray | tuple
+    rounded: np.ndarray | tuple
+
+
+@dataclass
+class Vectors:
+    """A file of vectors as it was read."""
+
+    operator: Operator
+    seed: int
+    dtypes: tuple[str, ...]
+    vectors: list[Vector]
+
+
+# ---- what a manifest is made of, shared with programs that are run ----
+
+
+def lay_out(stem: str, arrays: Sequence) -> tuple[dict[str, np.ndarray], list]:
+    """Return arrays by name (``x0``, ``x2`` where the second is None) and the names in the arrays' places.
+
+    >>> import numpy as np
+    >>> from refnorm.checker.vectors import lay_out
+    >>> lay_out("x", [np.ones(1), None, [np.zeros(1)]])[1]
+    ['x0', None, ['x2.0']]
+    """
+    tensors, names = {}, []
+    for i, a in enumerate(arrays):
+        if a is None:
+            names.append(None)
+        elif isinstance(a, list):
+            inner, inner_names = lay_out(f"{stem}{i}.", a)
+            tensors |= inner
+            names.append(inner_names)
+        else:
+            tensors[f"{stem}{i}"] = np.asarray(a)
+            names.append(f"{stem}{i}")
+    return tensors, names
+
+
+def options_text(options: dict) -> str:
+    """Return options as JSON: tuples as lists, what is not finite as ``{"float": "inf"}``."""
+    return json.dumps(_plain(options), allow_nan=False)
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(float(value))}
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise TypeError(f"an option is a {type(value).__name__}, expected numbers, text, None and tuples of them")
+
+
+def _back(value):
+    if isinstance(value, list):
+        return tuple(_back(v) for v in value)
+    if isinstance(value, dict):
+        text = value.get("float")
+        if text not in ("inf", "-inf", "nan") or len(value) > 1:
+            raise ValueError(f"an option is {str(value)[:50]}, expected a float as {{'float': 'inf'}}")
+        return float(text)
+    return value
+
+
+# ---- writing ----
+
+
+def export(operator, path, *, seed: int | None = None, dtypes: Sequence[str] = ("float32", "float64")) -> int:
+    """Write the calls of a check to a .npz, .safetensors or .json file; returns how many there are.
+
+    Inputs are drawn from `seed`, a fresh one when left out; the file has it.
+    """
+    op = find_operator(operator)
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    _require_choices("C", dtypes)
+    drawn = plan(op, seed, tuple(dtypes))
+    tensors, told = {}, []
+    for kind in KINDS:
+        for call in getattr(drawn, kind):
+            entry, held = _entry(f"{len(told):04d}", kind, call)
+            told.append(entry)
+            tensors |= held
+    manifest = {
+        "schema": SCHEMA, "operator": op.name, "seed": seed, "dtypes": list(dtypes), "refnorm": __version__,
+        "calls": told,
+    }  # fmt: skip
+    write(path, tensors, {"manifest": json.dumps(manifest, allow_nan=False)})
+    return len(told)
+
+
+def _entry(name: str, kind: str, call: calls.Call) -> tuple[dict, dict]:
+    """Return what the manifest says of a call, and its arrays."""
+    tensors, inputs = lay_out(f"{name}/x", call.arrays)
+    wide, wanted = lay_out(f"{name}/wanted", _parts(call.answer))
+    with measure.quiet():
+        rounded, outputs = lay_out(f"{name}/y", [_rounded(part, call) for part in wide.values()])
+    entry = {
+        "id": name, "kind": kind, "label": call.label, "dtype": call.dtype, "options": _plain(call.options),
+        "inputs": inputs, "outputs": outputs, "wanted": wanted, "strict_only": call.strict_only,
+    }  # fmt: skip
+    return entry, tensors | rounded | wide
+
+
+def _parts(answer) -> tuple:
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def _rounded(part: np.ndarray, call: calls.Call) -> np.ndarray:
+    """Return an output in the tested type; counts and indices as they are."""
+    return part.astype(call.dtype) if part.dtype.kind == "f" else part
+
+
+# ---- reading ----
+
+
+def load_vectors(path) -> Vectors:
+    """Read a file that `export` wrote; ValueError for any other."""
+    tensors, words = read(path)
+    try:
+        manifest = strict_json(words.get("manifest", "null"))
+        if _field({"": manifest}, "", dict).get("schema") != SCHEMA:
+            raise ValueError(f"its manifest is not of schema {SCHEMA!r}")
+        op = find_operator(_field(manifest, "operator", str))
+        dtypes = tuple(_field(manifest, "dtypes", list))
+        _require_choices("C", dtypes)
+        vectors = [_vector(op, entry, tensors) for entry in _field(manifest, "calls", list)]
+        if len({v.id for v in vectors}) < len(vectors):
+            raise ValueError("two of its calls have the same id")
+        return Vectors(op, _field(manifest, "seed", int), dtypes, vectors)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no file of vectors: {str(error).splitlines()[0][:300]}") from error
+
+
+def _field(entry, name: str, kind: type):
+    value = entry.get(name) if isinstance(entry, dict) else None
+    if type(value) is not kind:
+        raise ValueError(f"expected {name or 'manifest'} to be a {kind.__name__}, got {str(value)[:50]}")
+    return value
+
+
+def _vector(op: Operator, entry, tensors: dict) -> Vector:
+    name, kind, dtype = (_field(entry, key, str) for key in ("id", "kind", "dtype"))
+    if kind not in KINDS or dtype not in calls.FLOATS:
+        raise ValueError(f"call {name} is of kind {kind[:50]!r} in {dtype[:50]!r}")
+    arrays = _named(name, _field(entry, "inputs", list), tensors)
+    if not arrays or not isinstance(arrays[0], np.ndarray):
+        raise ValueError(f"call {name} has no array first among its inputs")
+    options = {key: _back(value) for key, value in _field(entry, "options", dict).items()}
+    label, strict_only = _field(entry, "label", str), _field(entry, "strict_only", bool)
+    call = calls.Call(op, label, dtype, arrays, options, strict_only=strict_only)
+    outputs = _field(entry, "outputs", list)
+    try:
+        parts = _parts(call.answer)
+    except Exception as error:  # whatever an operator says of inputs that are none of its own
+        raise ValueError(f"call {name}: {op.name} refuses its inputs: {error}") from error
+    wanted = _field(entry, "wanted", list)
+    if not all(isinstance(n, str) for n in outputs + wanted) or {len(outputs), len(wanted)} != {len(parts)}:
+        raise ValueError(f"call {name} has outputs {str(outputs)[:50]}, {op.name} returns {len(parts)}")
+    told, rounded = (_like(call, _named(name, names, tensors)) for names in (wanted, outputs))
+    return Vector(name, kind, call, outputs, told, rounded)
+
+
+def _like(call: calls.Call, parts: list):
+    """Return the parts of an answer as the operator returns them: one, or a tuple."""
+    return tuple(parts) if isinstance(call.answer, tuple) else parts[0]
+
+
+def _named(call: str, names: list, tensors: dict) -> list:
+    """Return the arrays that names stand for: None stays None, lists stay lists."""
+    for n in names:
+        if not (n is None or isinstance(n, list) or (isinstance(n, str) and n in tensors)):
+            raise ValueError(f"call {call} names {str(n)[:50]!r}, which the file has not")
+    return [n if n is None else _named(call, n, tensors) if isinstance(n, list) else tensors[n] for n in names]
+
+
+# ---- judging ----
+
+
+def verify(vectors, answers, *, grade: str = "C", strict: bool = False) -> Report:
+    """Judge a file of answers against a file of vectors, which says of what operator they are.
+
+    The wanted answers are worked out afresh from the inputs in the file; its own are only compared with them.
+    """
+    started = time.monotonic()
+    held = load_vectors(vectors)
+    _require_choices(grade, held.dtypes)
+    given, words = read(answers)
+    if "manifest" in words:
+        raise ValueError(f"{answers} is a file of vectors itself: expected one of answers alone")
+    report = Report(held.operator.name, held.operator.wing, str(Path(answers)), held.seed, held.dtypes, grade, strict)
+    report.floor = max(1, len(held.operator.cases) * len(held.dtypes))
+    trials = {kind: list(_trials(held, kind, given)) for kind in KINDS}
+    report.ran = len(trials["plain"])
+    report.layers.append(_contract(held, given, [*trials["plain"], *trials["hard"], *trials["special"]]))
+    values, special = trials["plain"] + trials["hard"], trials["special"]
+    report.layers.append(values_layer(values, grade, strict, False))
+    report.layers.append(special_layer(special, grade, strict, False))
+    report.layers.append(Layer("laws", skipped=AWAY))
+    counted = values + [t for t in special if not t.call.strict_only]
+    layer, report.named = diagnosis_layer(None, held.operator, counted, grade)
+    report.layers.append(layer)
+    report.worst = _smallest_failing(values, grade) or _smallest_failing(counted, grade)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _trials(held: Vectors, kind: str, given: dict) -> Iterator[Trial]:
+    for v in held.vectors:
+        if v.kind == kind and all(name in given for name in v.outputs):
+            answer = _like(v.call, [given[name] for name in v.outputs])
+            yield Trial(v.call, measure.packed(answer), measure.shapes(answer))
+
+
+def _contract(held: Vectors, given: dict, trials: list[Trial]) -> Layer:
+    """Tell of answers that are missing, of another shape or dtype; and of vectors that are not what they were."""
+    layer = Layer("contract", ran=len(trials))
+    _shape_and_dtype(layer, trials)
+    layer.skipped = f"layouts, memory, rows, repeatability: {AWAY}"
+    missing = [v for v in held.vectors if any(name not in given for name in v.outputs)]
+    if missing:
+        layer.find(f"no answer for {_place(missing[0])}", "fails", len(missing))
+    known = {name for v in held.vectors for name in v.outputs}
+    strange = [name for name in given if name not in known]
+    if strange:
+        layer.find(f"answers that no call asks for, first {strange[0]}", "warning", len(strange))
+    stale = [v for v in held.vectors if not _as_told(v)]
+    if stale:
+        layer.find(f"the vectors want otherwise than the operator for {_place(stale[0])}", "warning", len(stale))
+    return layer
+
+
+def _as_told(v: Vector) -> bool:
+    """Return whether a file wants what the reference says, and holds that rounded."""
+    call, told, rounded = v.call, measure.packed(v.told), measure.packed(v.rounded)
+    if measure.shapes(v.told) != call.shapes or measure.shapes(v.rounded) != call.shapes:
+        return False
+    with measure.quiet():
+        kept = np.array_equal(told.astype(rounded.dtype).astype("float64"), rounded.astype("float64"), equal_nan=True)
+    return kept and (np.array_equal(told, call.wanted, equal_nan=True) or alike(call, told, call.wanted))
+
+
+def _place(v: Vector) -> str:
+    return f"call {v.id} ('{v.call.label}' in {v.call.dtype})"
