@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
-import json
+import importlib
 import sys
 import traceback
 
@@ -18,106 +17,124 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except (ImportError, AttributeError, OSError, TypeError, ValueError, KeyError) as error:
-        print(f"refnorm: {type(error).__name__}: {error}", file=sys.stderr)
-    except Exception:  # Python's own exit code for it, 1, would say that somebody's code is wrong
-        traceback.print_exc()
+        print(f"refnorm: {type(error).__name__}: {_line(error)}", file=sys.stderr)
+    except Exception as error:  # Python's own exit code for it, 1, would say that somebody's code is wrong
+        if type(error).__name__ == "Unloadable":  # by its name: importing it would cost every command NumPy
+            print(f"refnorm: {_line(error)}", file=sys.stderr)
+        else:
+            traceback.print_exc()
     return 2
 
 
+def _line(error) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+# ---- what can be said ----
+
+
 def parser() -> argparse.ArgumentParser:
-    """Build the parser; every command's function is read from `run`."""
+    """Build the parser; what a command does is imported when it is run."""
     about = "Judge implementations of normalization, pooling and projection operators."
     top = argparse.ArgumentParser("refnorm", description=about, epilog=EPILOG)
-    command = functools.partial(_command, top.add_subparsers(required=True, metavar="command"))
-    operator = (["operator"], {"help": "its name, as `refnorm list` shows it"})
-    as_json = (["--json"], {"nargs": "?", "const": "-", "metavar": "FILE", "help": "write JSON to FILE, - for stdout"})
-    seed = (["--seed"], {"type": int, "help": "what inputs are drawn from; fresh when left out"})
-    command(
-        check, "check", operator, as_json, seed,
-        (["--impl"], {"required": True, "metavar": "WHERE", "help": "pkg.mod:func or path/to/file.py:func"}),
-        (["--dtypes"], {"default": "float32,float64", "help": "comma-separated (default %(default)s)"}),
-        (["--grade"], {"default": "C", "choices": "ABC", "help": "the lowest that conforms (default %(default)s)"}),
-        (["--strict"], {"action": "store_true", "help": "let findings fail"}),
-        (["--partial"], {"action": "store_true", "help": "judge what it offers; it declines by NotImplementedError"}),
-        (["--budget"], {"type": float, "default": 60.0, "metavar": "S", "help": "seconds (default %(default)s)"}),
-    )  # fmt: skip
-    command(list_operators, "list", as_json)
-    command(show, "show", operator)
-    command(conventions, "conventions", operator)
-    command(selftest, "selftest", (["operator"], {"nargs": "*", "help": "all when left out"}), as_json, seed)
-    command(
-        peers, "peers", as_json, seed,
-        (["framework"], {"nargs": "*", "help": "torch, onnxruntime, keras: all that are installed when left out"}),
-    )  # fmt: skip
-    command(demo, "demo")
+    commands = top.add_subparsers(required=True, metavar="command")
+    for name, help in (("check", "judge an implementation"), ("diagnose", "say what explains an implementation")):
+        sub = _command(commands, name, help)
+        _operator(sub)
+        _candidate(sub)
+        _asked(sub)
+        _graded(sub)
+        sub.add_argument("--partial", action="store_true", help="judge what it offers; it declines the rest")
+        sub.add_argument("--convention", metavar="NAME", help="with a framework's keyword values: torch, keras, ...")
+        sub.add_argument("--budget", type=float, metavar="S", help="seconds for all calls (default 10; jax and jit 60)")
+        sub.add_argument("--save", metavar="FILE", help="write the smallest failing call to FILE.json, to be replayed")
+    sub = _command(commands, "replay", "ask one call again")
+    sub.add_argument("file", help="what check --save wrote")
+    _candidate(sub)
+    _graded(sub)
+    vectors = commands.add_parser("vectors", help="write golden vectors, judge answers to them", epilog=EPILOG)
+    vectors = vectors.add_subparsers(required=True, metavar="what")
+    sub = _command(vectors, "export", "write the calls of a check to a file")
+    _operator(sub)
+    sub.add_argument("file", help="ends in .npz, .safetensors or .json")
+    _asked(sub)
+    sub = _command(vectors, "verify", "judge a file of answers")
+    sub.add_argument("file", help="what vectors export wrote")
+    sub.add_argument("answers", help="arrays named as the file says: 0007/y0")
+    _graded(sub)
+    sub = _command(commands, "list", "list the operators", list_operators)
+    _json(sub)
+    _operator(_command(commands, "show", "show an operator: docstring, cases, mistakes, conventions", show))
+    _operator(_command(commands, "conventions", "show the keyword values of each framework", conventions))
+    sub = _command(commands, "selftest", "show that the checker refuses what is wrong, and nothing else")
+    sub.add_argument("operator", nargs="*", help="all when left out")
+    sub.add_argument("--no-mutants", action="store_true", help="leave out the machine-made mutants")
+    _seed(sub)
+    _json(sub)
+    sub = _command(commands, "peers", "judge the operators of the installed frameworks")
+    sub.add_argument("framework", nargs="*", help="torch, onnxruntime, keras: all that are installed when left out")
+    _seed(sub)
+    _json(sub)
+    _command(commands, "include", "print the folder of refnorm.h, the header for C")
+    _command(commands, "demo", "show the main job in under a minute", demo)
     return top
 
 
-def _command(commands, run, name: str, *arguments) -> None:
-    sub = commands.add_parser(name, help=run.__doc__.rstrip("."), description=run.__doc__, epilog=EPILOG)
-    sub.set_defaults(run=run)
-    for flags, more in arguments:
-        sub.add_argument(*flags, **more)
+def _command(commands, name: str, help: str, run=None) -> argparse.ArgumentParser:
+    sub = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=EPILOG)
+    sub.set_defaults(run=run or functools.partial(_judging, name))
+    return sub
 
 
-# ---- commands ----
+def _judging(name: str, arguments) -> int:
+    """Run one of the commands that judge."""
+    return getattr(importlib.import_module("refnorm.checker.commands"), name)(arguments)
 
 
-def check(arguments) -> int:
-    """Judge an implementation."""
-    from .checker import check
-    from .checker.load import load
-
-    with _talk_to_stderr(arguments.json):
-        candidate = load(arguments.impl)
-        with _progress() as progress:
-            report = check(
-                candidate, arguments.operator, seed=arguments.seed, dtypes=tuple(arguments.dtypes.split(",")),
-                grade=arguments.grade, strict=arguments.strict, partial=arguments.partial, budget=arguments.budget,
-                progress=progress,
-            )  # fmt: skip
-    report.candidate = arguments.impl
-    _hand_over(report, arguments.json)
-    return report.exit_code
+def _operator(sub) -> None:
+    sub.add_argument("operator", help="its name, as `refnorm list` shows it")
 
 
-def selftest(arguments) -> int:
-    """Show that the checker refuses every known mistake and fails no honest code."""
-    from .checker.selftest import selftest
+def _candidate(sub) -> None:
+    group = sub.add_argument_group("the implementation")
+    group.add_argument(
+        "--impl", required=True, metavar="WHERE",
+        help="pkg.mod:func, path/to/file.py:func, model.onnx, libmine.so, or what --as says",
+    )  # fmt: skip
+    group.add_argument(
+        "--as", dest="kind", metavar="KIND",
+        help="numpy, torch, jax, jit, cupy, xp:NAMESPACE, onnx, c, command (default: by the name)",
+    )  # fmt: skip
+    group.add_argument("--vjp", metavar="WHERE", help="its gradient: cotangent, arrays, options")
+    group.add_argument("--limit", type=float, default=10.0, metavar="S", help="seconds an answer may take (default 10)")
+    group.add_argument("--memory", type=float, default=4.0, metavar="GIB", help="memory it may take (default 4)")
+    group.add_argument("--in-process", action="store_true", help="run it in this process, for a debugger")
 
-    with _progress() as progress:
-        result = selftest(arguments.operator, seed=arguments.seed, progress=progress)
-    _hand_over(result, arguments.json)
-    return 0 if result.passed else 1
+
+def _asked(sub) -> None:
+    _seed(sub)
+    sub.add_argument(
+        "--dtypes", default="float32,float64", help="of float16, bfloat16, float32, float64 (default %(default)s)"
+    )
 
 
-def peers(arguments) -> int:
-    """Judge the operators of the installed frameworks."""
-    from .checker import check
-    from .peers import FRAMEWORKS, absent, peers
+def _graded(sub) -> None:
+    sub.add_argument("--grade", default="C", choices="ABC", help="the lowest that conforms (default %(default)s)")
+    sub.add_argument("--strict", action="store_true", help="let findings fail")
+    _json(sub)
+    sub.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    sub.add_argument("--html", metavar="FILE", help="write one page with plots")
 
-    unknown = [name for name in arguments.framework if name not in FRAMEWORKS]
-    if unknown:
-        raise ValueError(f"no framework {unknown[0]!r}; there are {', '.join(FRAMEWORKS)}")
-    reports = {}
-    with _talk_to_stderr(arguments.json), _progress() as progress:
-        for framework in arguments.framework or FRAMEWORKS:
-            if missing := absent(framework):
-                print(f"{framework}: not installed: {', '.join(missing)}", file=sys.stderr)
-                continue
-            for peer in peers(framework):
-                if progress:
-                    progress(f"{peer.operator} of {framework}")
-                reports[framework, peer.operator] = check(
-                    peer.function, peer.operator, seed=arguments.seed, dtypes=peer.dtypes, partial=True
-                )
-    if arguments.json:
-        _write([{"framework": f} | report.as_dict() for (f, _), report in reports.items()], arguments.json)
-    if arguments.json != "-":
-        from .checker.show import show_peers
 
-        show_peers(reports, _console())
-    return 0 if reports and all(report.conforms for report in reports.values()) else 1
+def _json(sub) -> None:
+    sub.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write JSON to FILE, - for stdout")
+
+
+def _seed(sub) -> None:
+    sub.add_argument("--seed", type=int, help="what inputs are drawn from; fresh when left out")
+
+
+# ---- the book ----
 
 
 def list_operators(arguments) -> int:
@@ -126,8 +143,11 @@ def list_operators(arguments) -> int:
 
     rows = [_record(op) for op in OPERATORS.values()]
     if arguments.json:
-        _write(rows, arguments.json)
+        from .checker.commands import write
+
+        write(rows, arguments.json)
         return 0
+    from rich.console import Console
     from rich.table import Table
 
     table = Table("operator", "wing", "summary", "kernel", "gradient", "papers", box=None, pad_edge=False)
@@ -135,7 +155,7 @@ def list_operators(arguments) -> int:
     for row in rows:
         marks = ["yes" if row[k] else "" for k in ("kernel", "gradient")]
         table.add_row(row["name"], row["wing"], row["summary"], *marks, "\n".join(row["papers"]))
-    _console().print(table, markup=False)
+    Console().print(table, markup=False)
     return 0
 
 
@@ -143,7 +163,7 @@ def show(arguments) -> int:
     """Show an operator: signature, docstring, cases, mistakes, conventions."""
     import inspect
 
-    op = _operator(arguments.operator)
+    op = _found(arguments.operator)
     print(f"refnorm.{op.wing}.{op.name}{inspect.signature(op.function)}\n\n{inspect.getdoc(op.function)}\n")
     print("Cases")
     for case in op.cases:
@@ -157,7 +177,7 @@ def show(arguments) -> int:
 
 def conventions(arguments) -> int:
     """Show with what keyword values an operator equals each framework's."""
-    op = _operator(arguments.operator)
+    op = _found(arguments.operator)
     for framework, options in op.conventions.items():
         said = ", ".join(f"{k}={v!r}" for k, v in options.items())
         note = op.notes[framework]
@@ -175,7 +195,7 @@ def demo(arguments) -> int:
 # ---- helpers ----
 
 
-def _operator(name: str):
+def _found(name: str):
     from .checker import find_operator
 
     return find_operator(name).load_card()
@@ -187,48 +207,6 @@ def _record(op) -> dict:
         "name": op.name, "wing": op.wing, "summary": summary, "kernel": op.kernel is not None,
         "gradient": op.gradient is not None, "papers": list(op.papers), "cases": len(op.cases),
     }  # fmt: skip
-
-
-def _console():
-    from rich.console import Console
-
-    return Console()
-
-
-def _talk_to_stderr(as_json):
-    """A candidate that prints must not spoil the JSON on stdout."""
-    return contextlib.redirect_stdout(sys.stderr) if as_json == "-" else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _progress():
-    """Yield what to tell the progress to: a spinner on a terminal's stderr, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("drawing", total=None)
-        yield lambda what: bar.update(task, description=what)
-
-
-def _hand_over(result, as_json) -> None:
-    if as_json != "-":
-        result.print(_console())
-    if as_json:
-        _write(result.as_dict(), as_json)
-
-
-def _write(data, where: str) -> None:
-    text = json.dumps(data, indent=2, allow_nan=False, default=list) + "\n"
-    if where == "-":
-        sys.stdout.write(text)
-    else:
-        with open(where, "w", encoding="utf-8") as file:
-            file.write(text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """log_softmax as a program that knows nothing of refnorm: NumPy and a .npz file in, a .npz file out.
 
-    refnorm check log_softmax --as command --impl "python log_softmax.py"   (with format npz)
+    refnorm check log_softmax --as command:npz --impl "python log_softmax.py" --budget 300
 
 The interpreter is started anew for every call: a program in a compiled language answers fifty times as fast.
 """

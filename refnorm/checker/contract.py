@@ -14,7 +14,7 @@ from .report import Layer
 from .trial import Trial, ask
 from .wire import dtype_of
 
-__all__ = ["contract_layer"]
+__all__ = ["alike", "contract_layer", "shape_and_dtype"]
 
 MANY_ROWS = 65_537 + 2  # one more than a 16-bit grid has blocks, and not a multiple of anything
 SOME = np.r_[0:3, 65_533:MANY_ROWS]
@@ -23,8 +23,9 @@ LEISURE = 60.0  # seconds of budget from which 2^23 rows are asked
 
 def contract_layer(candidate, trials: list[Trial], pace: Pace, strict: bool) -> Layer:
     """Judge the trials of the plain cases, then ask the same calls in other layouts, memory, sizes and company."""
-    layer = Layer("contract", ran=len(trials))
-    _shape_and_dtype(layer, trials)
+    layer = shape_and_dtype(trials)
+    if all(t.call.size for t in trials):
+        layer.skip("empty arrays: the operator has no such case")
     # one case is enough for the rest, and the fullest of those that went well says most
     able = [t for t in trials if t.error is None and t.call.size and t.shapes == t.call.shapes]
     if not able:
@@ -47,7 +48,9 @@ def contract_layer(candidate, trials: list[Trial], pace: Pace, strict: bool) -> 
     return layer
 
 
-def _shape_and_dtype(layer: Layer, trials: list[Trial]) -> None:
+def shape_and_dtype(trials: list[Trial]) -> Layer:
+    """Judge what can be seen of answers apart from their numbers."""
+    layer = Layer("contract", ran=len(trials))
     for t in (crashed := [t for t in trials if t.error]):
         layer.find(f"crashes, first at '{t.call.label}' in {t.call.dtype}: {t.error}", "fails", len(crashed))
         break
@@ -63,8 +66,7 @@ def _shape_and_dtype(layer: Layer, trials: list[Trial]) -> None:
     layer.find("overwrites its input", "fails", len(spoilt))
     for fault, where in _faults(went).items():
         layer.find(f"{fault} ('{where[0].call.label}' in {where[0].call.dtype})", "fails", len(where))
-    if all(t.call.size for t in trials):
-        layer.skip("empty arrays: the operator has no such case")
+    return layer
 
 
 def _faults(trials: list[Trial]) -> dict[str, list[Trial]]:

@@ -11,12 +11,17 @@ from pathlib import Path
 from .. import __version__
 from . import wire
 from .calls import FLOATS, Call
+from .contract import shape_and_dtype
+from .diagnose import diagnosis_layer
 from .formats import read, strict_json, write
 from .layouts import LAYOUTS
 from .report import Report
+from .run import worst_of
+from .trial import ask
+from .values import failing, judged_layer
 from .vectors import lay_out
 
-__all__ = ["SCHEMA", "load", "save"]
+__all__ = ["SCHEMA", "ask_again", "load", "save"]
 
 SCHEMA = "refnorm.replay/1"
 LARGEST = 2**26  # bytes of a file
@@ -34,6 +39,23 @@ def save(path, report: Report) -> None:
         "layout": call.layout, "vjp": call.vjp, "grade": report.wanted_grade, "refnorm": __version__,
     }  # fmt: skip
     write(_json(path), tensors, {"manifest": json.dumps(told, allow_nan=False)})
+
+
+def ask_again(candidate, call: Call, name: str, grade: str, strict: bool) -> Report:
+    """Put the call to a candidate and judge the answer."""
+    trial = ask(candidate, call)
+    op = call.operator
+    report = Report(op.name, op.wing, name, 0, (call.dtype,), grade, strict)
+    report.ran, report.declined = int(not trial.declined), int(trial.declined)
+    trials = [] if trial.declined else [trial]
+    report.layers = [shape_and_dtype(trials), judged_layer("values", trials, grade)]
+    if not call.vjp:
+        layer, report.named = diagnosis_layer(candidate, op, trials, grade)
+        report.layers.append(layer)
+    report.smallest = next((t for t in trials if failing(t, grade)), None)
+    report.worst = report.smallest and worst_of(report.smallest)
+    report.versions = candidate.versions
+    return report
 
 
 def load(path) -> tuple[Call, dict]:

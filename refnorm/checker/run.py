@@ -23,7 +23,7 @@ from .trial import Trial
 from .values import failing, special_layer, values_layer
 from .wire import dtype_of
 
-__all__ = ["Plan", "local", "plan", "run", "smallest_failing"]
+__all__ = ["Plan", "local", "name_of", "plan", "run", "smallest_failing", "worst_of"]
 
 # Of the time that the plain calls leave; what is over is for the contract, the laws and the judging.
 SHRINKING = 1.0  # seconds at least

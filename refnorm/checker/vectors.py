@@ -13,24 +13,30 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from .. import __version__
 from .._registry import Operator
-from . import _require_choices, _smallest_failing, calls, find_operator, measure, plan
-from .contract import _shape_and_dtype, alike
+from . import _require_choices, calls, find_operator, measure
+from .contract import alike, shape_and_dtype
 from .diagnose import diagnosis_layer
 from .formats import read, strict_json, write
+from .histogram import histogram, results
 from .report import Layer, Report
+from .run import plan, smallest_failing, worst_of
 from .trial import Trial
 from .values import special_layer, values_layer
+from .versions import versions
+from .wire import dtype_of
 
 __all__ = ["SCHEMA", "export", "lay_out", "load_vectors", "options_text", "verify"]
 
 SCHEMA = "refnorm.vectors/1"
 KINDS = ("plain", "hard", "special")
 AWAY = "answers came from a file"
+NOBODY = SimpleNamespace(defaults={})  # a file has no defaults that could be somebody's mistake
 
 
 @dataclass
@@ -70,7 +76,7 @@ def lay_out(stem: str, arrays: Sequence) -> tuple[dict[str, np.ndarray], list]:
     for i, a in enumerate(arrays):
         if a is None:
             names.append(None)
-        elif isinstance(a, list):
+        elif isinstance(a, list | tuple):
             inner, inner_names = lay_out(f"{stem}{i}.", a)
             tensors |= inner
             names.append(inner_names)
@@ -153,7 +159,7 @@ def _parts(answer) -> tuple:
 
 def _rounded(part: np.ndarray, call: calls.Call) -> np.ndarray:
     """Return an output in the tested type; counts and indices as they are."""
-    return part.astype(call.dtype) if part.dtype.kind == "f" else part
+    return part.astype(dtype_of(call.dtype)) if measure.is_float(part) else part
 
 
 # ---- reading ----
@@ -239,13 +245,19 @@ def verify(vectors, answers, *, grade: str = "C", strict: bool = False) -> Repor
     report.ran = len(trials["plain"])
     report.layers.append(_contract(held, given, [*trials["plain"], *trials["hard"], *trials["special"]]))
     values, special = trials["plain"] + trials["hard"], trials["special"]
-    report.layers.append(values_layer(values, grade, strict, False))
-    report.layers.append(special_layer(special, grade, strict, False))
-    report.layers.append(Layer("laws", skipped=AWAY))
+    report.layers.append(values_layer(values, grade, strict))
+    report.layers.append(special_layer(special, grade, strict))
+    report.layers += [Layer("laws", skipped=AWAY), Layer("gradients", skipped="vectors hold no gradients")]
     counted = values + [t for t in special if not t.call.strict_only]
-    layer, report.named = diagnosis_layer(None, held.operator, counted, grade)
+    layer, report.named = diagnosis_layer(NOBODY, held.operator, counted, grade)
     report.layers.append(layer)
-    report.worst = _smallest_failing(values, grade) or _smallest_failing(counted, grade)
+    report.smallest = smallest_failing(values, grade) or smallest_failing(counted, grade)
+    report.worst = report.smallest and worst_of(report.smallest)
+    report.errors, report.cases, report.versions = (
+        histogram(values + special),
+        results(trials, grade, strict),
+        versions(None),
+    )
     report.seconds = time.monotonic() - started
     return report
 
@@ -259,8 +271,7 @@ def _trials(held: Vectors, kind: str, given: dict) -> Iterator[Trial]:
 
 def _contract(held: Vectors, given: dict, trials: list[Trial]) -> Layer:
     """Tell of answers that are missing, of another shape or dtype; and of vectors that are not what they were."""
-    layer = Layer("contract", ran=len(trials))
-    _shape_and_dtype(layer, trials)
+    layer = shape_and_dtype(trials)
     layer.skipped = f"layouts, memory, rows, repeatability: {AWAY}"
     missing = [v for v in held.vectors if any(name not in given for name in v.outputs)]
     if missing:

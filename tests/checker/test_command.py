@@ -58,7 +58,7 @@ def test_arrays_options_and_answers_cross(program, format):
         "write(answer, {'y0': x['x0'] * 2, 'y1': x['x2'], 'y2': np.array(4)})"
     )
     weight = np.ones(3, "float64")
-    y = program(told, format=format).call(X, None, weight, axis=(0, 1), eps=np.inf)
+    y = program(told, name=format).call(X, None, weight, axis=(0, 1), eps=np.inf)
     assert isinstance(y, tuple)
     np.testing.assert_array_equal(y[0], 2 * X, strict=True)
     np.testing.assert_array_equal(y[1], weight, strict=True)
@@ -73,7 +73,7 @@ def test_one_answer_is_an_array(program):
 def test_half_types_cross(program):
     ml_dtypes = pytest.importorskip("ml_dtypes")
     for dtype in ("float16", ml_dtypes.bfloat16):
-        y = program(formatted("write(answer, {'y0': x['x0']})"), format="npz").call(X.astype(dtype))
+        y = program(formatted("write(answer, {'y0': x['x0']})"), name="npz").call(X.astype(dtype))
         assert y.dtype == dtype
         assert y.tobytes() == X.astype(dtype).tobytes()
 
@@ -204,7 +204,7 @@ def test_what_is_no_command_is_refused_before_anything_runs(tmp_path):
     with pytest.raises(ValueError, match="No closing quotation"):
         adapt("'./mine", op)
     with pytest.raises(ValueError, match="expected a format of npz, safetensors, json, got 'xml'"):
-        adapt("true", op, format="xml")
+        adapt("true", op, name="xml")
 
 
 def test_no_shell_reads_the_command(tmp_path, monkeypatch):
@@ -254,7 +254,7 @@ def test_the_program_in_c_made_wrong_is_refused_and_named(tmp_path, change, name
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="not a source tree")
 def test_the_program_in_python_answers(tmp_path):
     command = f"{shlex.quote(sys.executable)} {shlex.quote(str(EXAMPLES / 'log_softmax.py'))}"
-    adapted = adapt(command, find_operator("log_softmax"), format="npz", limit=60.0)
+    adapted = adapt(command, find_operator("log_softmax"), name="npz", limit=60.0)
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
     for axis in (-1, 1, (1, 2)):
         y = adapted.call(x, axis=axis)

@@ -12,6 +12,8 @@ from refnorm.checker.diagnose import twin_answer
 from refnorm.checker.formats import SUFFIXES, read, write
 from refnorm.checker.vectors import export, load_vectors, verify
 
+LAYERS = ["contract", "values", "special values", "laws", "gradients", "diagnosis"]
+
 
 def need(suffix):
     if suffix == ".safetensors":
@@ -168,7 +170,7 @@ def test_right_answers_conform(name, suffix, tmp_path):
     report = verify(tmp_path / f"v{suffix}", tmp_path / f"a{suffix}")
     assert (report.verdict, report.exit_code, report.named, report.worst) == ("conforms", 0, [], None)
     assert report.ran == report.floor == 2 * len(find_operator(name).cases)
-    assert [one.name for one in report.layers] == ["contract", "values", "special values", "laws", "diagnosis"]
+    assert [one.name for one in report.layers] == LAYERS
     assert layer(report, "laws").skipped == "answers came from a file"
     assert layer(report, "contract").skipped.endswith("answers came from a file")
     assert report.candidate == str(tmp_path / f"a{suffix}")

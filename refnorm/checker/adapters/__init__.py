@@ -1,6 +1,6 @@
 """Somebody's implementation, whatever it is, as the checker asks it: one module a kind.
 
-=========  =====================================================================================
+=========  ==================================================================================================
 numpy      ``pkg.mod:func`` or ``path/to/file.py:func``, called with NumPy arrays
 torch      a torch function, Module or Module class; autograd gives the gradients
 jax, jit   a JAX function, as it is or under ``jax.jit``; ``jax.vjp`` gives the gradients
@@ -8,8 +8,8 @@ cupy       a function of CuPy arrays
 xp:NAME    a function of the arrays of the array-API namespace NAME
 onnx       ``model.onnx`` or ``node:LayerNormalization``, through onnxruntime
 c          ``libmine.so`` or ``libmine.so:symbol``, by the header of ``refnorm include``
-command    a command line, run once a call with two files to read and write
-=========  =====================================================================================
+command    a command line, run once a call with two files to read and write; ``command:npz`` says their format
+=========  ==================================================================================================
 """
 
 from __future__ import annotations

@@ -31,21 +31,24 @@ LAYOUTS = (
 )  # fmt: skip
 
 
-def adapt(where: str, operator: Operator, *, format: str = "json", limit: float = 10.0) -> Adapted:
-    """Return a command as the checker asks it; `format` is json, npz or safetensors, `limit` the seconds of a call."""
+def adapt(where: str, operator: Operator, *, name: str = "json", limit: float = 10.0) -> Adapted:
+    """Return a command as the checker asks it; `name` is the format, json, npz or safetensors (``--as command:npz``).
+
+    `limit` is the seconds that one call may take.
+    """
     words = shlex.split(where)
     if not words:
         raise ValueError(f"expected a command line such as './mynorm --fast', got {where!r}")
     program = shutil.which(words[0])
     if program is None:
         raise FileNotFoundError(f"there is no program {words[0]!r}: expected one that can be run, as in './mynorm'")
-    if f".{format}" not in SUFFIXES:
-        raise ValueError(f"expected a format of {', '.join(s[1:] for s in SUFFIXES)}, got {format!r}")
+    if f".{name}" not in SUFFIXES:
+        raise ValueError(f"expected a format of {', '.join(s[1:] for s in SUFFIXES)}, got {name!r}")
     command = [os.path.abspath(program), *words[1:]]
 
     def call(*arrays, **options):
         with tempfile.TemporaryDirectory(prefix="refnorm-", ignore_cleanup_errors=True) as folder:
-            given, answer = (Path(folder, f"{name}.{format}") for name in ("in", "out"))
+            given, answer = (Path(folder, f"{file}.{name}") for file in ("in", "out"))
             tensors, _ = lay_out("x", arrays)
             write(given, tensors, {"operator": operator.name, "options": options_text(options)})
             _run([*command, str(given), str(answer)], limit)
