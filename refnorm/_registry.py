@@ -13,7 +13,7 @@ from ._cases import Case
 
 __all__ = [
     "OPERATORS", "WINGS", "Honest", "Law", "Mistake", "Operator", "conventions", "gradient", "honest", "law", "mistake",
-    "operator",
+    "operator", "survivor",
 ]  # fmt: skip
 
 WINGS = ("norm", "pool", "proj", "prob")
@@ -72,6 +72,7 @@ class Operator:
     honest: list[Honest] = field(default_factory=list)
     conventions: dict[str, dict] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    survivors: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -187,6 +188,11 @@ def conventions(function, framework: str, note: str = "", **options) -> None:
     """Write the keyword values under which an operator equals a framework's, and where that is discussed."""
     _of(function).conventions[framework] = options
     _of(function).notes[framework] = note
+
+
+def survivor(function, mutant: str, why: str) -> None:
+    """Write why a mutant that the checker lets pass does no harm: ``refnorm selftest`` prints the text of each."""
+    _of(function).survivors[mutant] = why
 
 
 @cache

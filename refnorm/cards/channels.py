@@ -4,7 +4,12 @@ import functools
 
 import numpy as np
 
-__all__ = ["affine", "along_channels", "by_channel", "centered", "channels_second", "of_torch", "one_pass", "variance"]
+from .._registry import survivor
+
+__all__ = [
+    "affine", "along_channels", "by_channel", "centered", "channels_second", "of_torch", "one_pass", "unshifted",
+    "variance",
+]  # fmt: skip
 
 
 def by_channel(twin):
@@ -66,3 +71,13 @@ def one_pass(x):
 def affine(y, weight, bias):
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
+
+
+def unshifted(function) -> None:
+    """Write why mutants of the shift in an operator's gradient survive."""
+    for what in ("y + bias -> y", "y + bias -> bias", "y + bias -> y - bias"):
+        survivor(
+            function,
+            f"{function.__name__}_vjp > affine: return y if bias is None else y + bias: {what}",
+            "unreachable: a gradient scales its cotangent and never shifts it",
+        )

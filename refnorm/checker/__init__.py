@@ -27,6 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 BUDGET = 10.0
+LEISURE = 60.0  # seconds of budget from which 2^23 rows are asked
 
 
 def find_operator(operator) -> Operator:
@@ -122,7 +123,8 @@ def check(
         require_signature(candidate, op)
         name, candidate = name_of(candidate), local(candidate, vjp)
     candidate.filled = filled
-    report = run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, Pace(budget, progress), partial, name, True)
+    pace = Pace(budget, progress, tall=budget >= LEISURE)
+    report = run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, pace, partial, name, True)
     report.kind = candidate.spec.kind if isinstance(candidate, Remote) else ""
     report.convention = convention or ""
     return report

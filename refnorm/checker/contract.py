@@ -18,7 +18,6 @@ __all__ = ["alike", "contract_layer", "shape_and_dtype"]
 
 MANY_ROWS = 65_537 + 2  # one more than a 16-bit grid has blocks, and not a multiple of anything
 SOME = np.r_[0:3, 65_533:MANY_ROWS]
-LEISURE = 60.0  # seconds of budget from which 2^23 rows are asked
 
 
 def contract_layer(candidate, trials: list[Trial], pace: Pace, strict: bool) -> Layer:
@@ -207,8 +206,8 @@ def _rows(layer: Layer, candidate, first: Trial, strict: bool) -> None:
 
 def _tall(layer: Layer, candidate, first: Trial, pace: Pace) -> None:
     """Ask 2^23 times the same row, where there is time: more than fit a 32-bit count of bytes."""
-    if pace.budget < LEISURE or pace.spent:
-        layer.skip(f"2^23 rows: asked from --budget {LEISURE:.0f} on")
+    if not pace.tall or pace.spent:
+        layer.skip("2^23 rows: asked from --budget 60 on")
         return
     layer.ran += 1
     call, x = first.call, first.call.arrays[0]

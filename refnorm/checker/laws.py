@@ -65,16 +65,20 @@ def residual_yardstick(operator: Operator, law: Law, arrays, rng) -> np.ndarray:
 
     A law written for real numbers holds only up to the rounding of what it does to its arrays (x + 4 moves x).
     So it is asked of a perfect candidate, the reference rounded to the tested type, whose every input is moved
-    by one unit: the largest residual of eight such runs, plus one rounding of each side, is one yardstick.
+    by one unit: the largest residual of eight such runs, plus one rounding of each side and of the largest answer, is
+    one yardstick. Where a law takes differences of answers, eight runs may by luck round both the same way.
     """
     dtype = arrays[0].dtype
-    largest = None
+    largest, top = None, 0.0
 
     def perfect(*arrays, **options):
-        return changed(lambda y: y.astype(dtype), answer(operator, nudged(list(arrays), rng), options))
+        nonlocal top
+        given = changed(lambda y: y.astype(dtype), answer(operator, nudged(list(arrays), rng), options))
+        top = max(top, float(np.max(np.abs(packed(given)), initial=0.0)))
+        return given
 
     for _ in range(DRAWS):
         left, right = sides(law, perfect, arrays)
         far = np.abs(left - right)
         largest = far if largest is None else np.maximum(largest, far)
-    return largest + unit(left, dtype) + unit(right, dtype)
+    return largest + unit(left, dtype) + unit(right, dtype) + unit(top, dtype)

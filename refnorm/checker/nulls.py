@@ -26,7 +26,30 @@ def nulls(operator: Operator) -> dict[str, Callable]:
     def filled(fill):
         return lambda x, *arrays, **options: changed(lambda y: np.full_like(y, fill(x)), right(x, *arrays, **options))
 
-    return {
+    def honest_but(vjp):
+        """Return a candidate whose answers are right, and whose gradients are not."""
+
+        def candidate(x, *parameters, **options):
+            return right(x, *parameters, **options)
+
+        candidate.vjp = vjp
+        return candidate
+
+    def pulled(change):
+        def vjp(cotangents, x, *parameters, **options):
+            given = list(cotangents) if isinstance(cotangents, tuple) else cotangents
+            exact = answer(operator, [given, x, *parameters], options, vjp=True)
+            return changed(lambda d: change(d).astype(x.dtype), exact)
+
+        return vjp
+
+    gradients = {
+        "a gradient of zeros": honest_but(pulled(np.zeros_like)),
+        "twice the gradient": honest_but(pulled(lambda d: 2 * d)),
+        "the gradient with its sign turned": honest_but(pulled(lambda d: -d)),
+        "the gradient moved by one element": honest_but(pulled(lambda d: np.roll(d, 1))),
+    }
+    return (gradients if operator.gradient else {}) | {
         "zeros": filled(lambda x: 0),
         "NaN everywhere": filled(lambda x: np.nan),
         "the mean": filled(lambda x: x.mean() if x.size else 0),

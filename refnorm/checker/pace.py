@@ -14,11 +14,12 @@ __all__ = ["Pace"]
 
 @dataclass
 class Pace:
-    """A clock that stops the asking; `progress` is called with what is being asked."""
+    """A clock that stops the asking; `progress` is called with what is being asked, `tall` lets 2^23 rows be asked."""
 
     budget: float
     progress: Callable[[str], None] | None = None
     candidate: object = None
+    tall: bool = False
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -35,9 +36,9 @@ class Pace:
         """Why nothing more is asked; nothing while there is time."""
         return self.gone or ("out of time" if self.seconds > self.budget else "")
 
-    def affords(self, share: float, asked: int) -> int:
+    def affords(self, share: float, asked: int) -> float:
         """Return how many calls a share of the time left is enough for, when `asked` took what is gone by now."""
-        return int(share * max(0.0, self.budget - self.seconds) * asked / max(self.seconds, 1e-6))
+        return share * max(0.0, self.budget - self.seconds) * asked / max(self.seconds, 1e-6)
 
     def tell(self, what: str) -> None:
         if self.progress is not None:

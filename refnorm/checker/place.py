@@ -38,6 +38,7 @@ def place_in(wrong: np.ndarray, shapes: tuple) -> str:
     """Return the same for an answer of several outputs, laid end to end in `wrong`; `shapes` are theirs."""
     if not shapes or not isinstance(shapes[0], tuple):
         return place(np.reshape(wrong, shapes))
+    shapes = tuple((0,) if shape is None else shape for shape in shapes)
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     parts = [part.reshape(shape) for part, shape in zip(np.split(wrong, ends[:-1]), shapes, strict=True)]
     said = [f"output {i} {place(part)}" for i, part in enumerate(parts) if part.any()]

@@ -1,24 +1,30 @@
-"""The checker checked: every known mistake and every null refused, no honest implementation failed."""
+"""The checker checked: every known mistake, null and mutant refused, no honest implementation failed."""
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from .._modes import compute, lane
 from .._registry import OPERATORS, Honest
-from . import BUDGET, Plan, find_operator, plan, run
+from . import Plan, find_operator, plan, run
 from .measure import changed, widened
+from .mutants import ROUNDING, Fate, fates
 from .nulls import nulls
 from .pace import Pace
 from .report import Report, number
+from .run import local
 from .trial import ask
 
 __all__ = ["Line", "SelfTest", "selftest"]
 
 SCHEMA = "refnorm.selftest/1"
 DTYPES = ("float32", "float64")
+LEAST = 0.98  # of the mutants that are not equivalent must be killed
+# Mutants have a seed of their own: which of them survive by a hair, and are explained in the cards, is up to the draw.
+MUTANT_SEED = 5
 
 
 @dataclass
@@ -30,13 +36,15 @@ class Line:
     name: str
     ok: bool
     said: str
-    grade: str
-    yardsticks: float
+    grade: str = ""
+    yardsticks: float = 0.0
+    end: str = ""
+    place: str = ""
 
 
 @dataclass
 class SelfTest:
-    """All lines; `score` is the share of mistakes and nulls refused."""
+    """All lines; `score` counts the mistakes and nulls refused, `mutants` what became of mutants."""
 
     seed: int
     lines: list[Line] = field(default_factory=list)
@@ -44,20 +52,33 @@ class SelfTest:
 
     @property
     def score(self) -> tuple[int, int]:
-        wrong = [line for line in self.lines if line.sort != "honest"]
+        wrong = [line for line in self.lines if line.sort in ("mistake", "null")]
         return sum(line.ok for line in wrong), len(wrong)
+
+    @property
+    def mutants(self) -> dict[str, int]:
+        """Return how many mutants were killed, and of how many: equivalent ones do not count, explained ones do."""
+        made = [line for line in self.lines if line.sort == "mutant"]
+        equal = [line for line in made if line.end == "equivalent"]
+        alive = [line for line in made if line.end == "survives"]
+        return {
+            "killed": len(made) - len(equal) - len(alive), "of": len(made) - len(equal), "equivalent": len(equal),
+            "equivalent_but_for_rounding": sum(line.said == ROUNDING for line in equal),
+            "explained": sum(line.ok for line in alive),
+        }  # fmt: skip
 
     @property
     def passed(self) -> bool:
         # an empty suite has refused nothing
-        return bool(self.lines) and all(line.ok for line in self.lines)
+        enough = self.mutants["killed"] >= LEAST * self.mutants["of"]
+        return bool(self.lines) and enough and all(line.ok for line in self.lines)
 
     def as_dict(self) -> dict:
         refused, of = self.score
         lines = [vars(line) | {"yardsticks": number(line.yardsticks)} for line in self.lines]
         return {
             "schema": SCHEMA, "seed": self.seed, "passed": self.passed, "refused": refused, "of": of,
-            "seconds": round(self.seconds, 3), "lines": lines,
+            "mutants": self.mutants, "seconds": round(self.seconds, 3), "lines": lines,
         }  # fmt: skip
 
     def print(self, console=None) -> None:
@@ -67,22 +88,63 @@ class SelfTest:
         show_selftest(self, console)
 
 
-def selftest(names: Iterable[str] = (), *, seed: int | None = None, progress=None) -> SelfTest:
-    """Put every wrong and every right implementation of the operators to the checker."""
+def selftest(
+    names: Iterable[str] = (),
+    *,
+    seed: int | None = None,
+    progress: Callable[[str], None] | None = None,
+    mutants: bool = True,
+    sample: int | None = None,
+) -> SelfTest:
+    """Put every wrong and every right implementation of the operators to the checker.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The operators; all when left out.
+    seed : int, optional
+        What the calls of mistakes, nulls and honest implementations are drawn from; a fresh one when left out.
+    progress : callable, optional
+        Told what is being asked.
+    mutants : bool
+        Whether mutants are made and judged too.
+    sample : int, optional
+        How many mutants of each operator at most; all when left out.
+    """
     result = SelfTest(secrets.randbelow(2**31) if seed is None else seed)
     pace = Pace(float("inf"), progress)
     for name in names or OPERATORS:
-        drawn = plan(find_operator(name), result.seed, DTYPES)
-        for sort in (_mistakes, _nulls, _honest):
-            for line in sort(drawn):
-                pace.tell(f"{name}: {line.name}")
-                result.lines.append(line)
+        operator = find_operator(name)
+        drawn = plan(operator, result.seed, DTYPES)
+        for line in itertools.chain(_mistakes(drawn), _nulls(drawn), _honest(drawn)):
+            pace.tell(f"{name}: {line.name}")
+            result.lines.append(line)
+        for line in _mutants(plan(operator, MUTANT_SEED, DTYPES), sample) if mutants else ():
+            pace.tell(f"{name}: mutant at {line.place}")
+            result.lines.append(line)
     result.seconds = pace.seconds
     return result
 
 
+def _mutants(drawn: Plan, sample: int | None) -> Iterable[Line]:
+    alive = set()
+    for fate in fates(drawn, sample):
+        if fate.end == "survives":
+            alive.add(fate.mutant.text)
+        yield _fate(drawn.operator.name, fate)
+    for text in () if sample else sorted(set(drawn.operator.survivors) - alive):
+        # told, and no failure: what survives by a hair may not on another processor
+        yield Line(drawn.operator.name, "explanation", text, True, "no such mutant survives", end="stale")
+
+
+def _fate(name: str, fate: Fate) -> Line:
+    said = f"{fate.why}: {fate.explained}" if fate.explained else fate.why
+    ok = fate.end != "survives" or bool(fate.explained)
+    return Line(name, "mutant", fate.mutant.text, ok, said, end=fate.end, place=fate.mutant.place)
+
+
 def _put(candidate: Callable, drawn: Plan) -> Report:
-    return run(candidate, drawn, "C", False, Pace(BUDGET))
+    return run(candidate, drawn, "C", False, Pace(float("inf")))
 
 
 def _line(drawn: Plan, sort: str, name: str, ok: bool, report: Report, said: str = "") -> Line:
@@ -133,14 +195,17 @@ def own_lanes(drawn: Plan) -> Iterable[Honest]:
     """Yield this library's other ways of computing the same: narrow formulas, and kernels where compiled."""
     operator = drawn.operator
 
-    def native(*arrays, **options):
-        with lane("formula"), compute("native"):
-            return operator.function(*arrays, **options)
-
-    def kernel(*arrays, **options):
-        with lane("kernel"):
-            return operator.function(*arrays, **options)
-
+    native, kernel = _under(operator.function, "formula", "native"), _under(operator.function, "kernel")
+    if operator.gradient:
+        native.vjp, kernel.vjp = (_under(operator.gradient, *modes) for modes in (("formula", "native"), ("kernel",)))
     yield Honest(operator.name, "refnorm, native formula", native)
-    if operator.kernel and "none is compiled" not in (ask(kernel, drawn.plain[0]).error or ""):
+    if operator.kernel and "none is compiled" not in (ask(local(kernel), drawn.plain[0]).error or ""):
         yield Honest(operator.name, "refnorm, kernel", kernel)
+
+
+def _under(function: Callable, its_lane: str, computing: str = "wide") -> Callable:
+    def called(*arrays, **options):
+        with lane(its_lane), compute(computing):
+            return function(*arrays, **options)
+
+    return called

@@ -233,7 +233,7 @@ def show_peers(reports: dict, console: Console) -> None:
 
 
 def show_selftest(result, console: Console | None = None) -> None:
-    """Print what the checker got wrong, the margins, and the mutation score."""
+    """Print what the checker got wrong, the margins, the mutants that survive, and the mutation scores."""
     console = console or Console()
     table = Table(box=None, pad_edge=False, show_edge=False)
     for name in ("operator", "honest implementation", "grade", "yardsticks", ""):
@@ -243,15 +243,22 @@ def show_selftest(result, console: Console | None = None) -> None:
             table.add_row(line.operator, line.name, line.grade, f"{line.yardsticks:.3g}", escape(line.said))
     console.print(table)
     for line in result.lines:
-        if not line.ok:
-            console.print(
-                f"[red]{line.sort} '{escape(line.name)}' of {line.operator}: {escape(line.said)}[/]", soft_wrap=True
-            )
+        if not line.ok or line.end in ("survives", "stale"):
+            where = f" at {line.place}" if line.place else ""
+            said = f"{line.sort} '{escape(line.name)}' of {line.operator}{where}: {escape(line.said)}"
+            console.print(said, style="dim" if line.ok else "red", soft_wrap=True)
     for sort in ("mistake", "null"):
         lines = [line for line in result.lines if line.sort == sort]
         console.print(f"{sort}s refused: {sum(line.ok for line in lines)} of {len(lines)}")
-    refused, of = result.score
     colour = "green" if result.passed else "red"
-    share = 100 * refused / of if of else 0
-    score = f"mutation score {refused}/{of} ({share:.1f}%)"
-    console.print(f"[bold {colour}]{score}[/], seed {result.seed}, {result.seconds:.0f} s")
+    console.print(f"[bold {colour}]mutation score of known mistakes {_share(*result.score)}[/]")
+    m = result.mutants
+    if m["of"]:
+        equal = f"{m['equivalent']} are equivalent, {m['equivalent_but_for_rounding']} of them but for rounding"
+        alive = f"{m['of'] - m['killed']} survive, {m['explained']} of them explained"
+        console.print(f"[bold {colour}]mutation score by machine {_share(m['killed'], m['of'])}[/]; {equal}; {alive}")
+    console.print(f"seed {result.seed}, {result.seconds:.0f} s")
+
+
+def _share(some: int, of: int) -> str:
+    return f"{some}/{of} ({100 * some / of if of else 0:.1f}%)"

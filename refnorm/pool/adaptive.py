@@ -18,6 +18,7 @@ CASES = [
     case("even", normal(2, 3, 12, 8), output_size=4),
     case("global", normal(2, 3, 5, 7), output_size=1),
     case("more bins than cells", normal(2, 2, 3, 5), output_size=(7, 12)),
+    case("every cell twice", normal(2, 2, 3, 4), output_size=(6, 8)),
     case("one axis kept", normal(1, 3, 6, 9), output_size=(None, 2)),
     case("line", normal(2, 3, 37), output_size=5),
     case("volume", normal(1, 2, 5, 6, 4), output_size=(2, 4, 3)),

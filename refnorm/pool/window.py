@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .._cases import case, normal
+import numpy as np
+
+from .._cases import Draw, case, normal
 from .._core.windows import divisors, per_axis, slide, spread, spread_to_first, window_sum, windows
 from .._lanes import load, run, scratch, takes
 from .._registry import gradient, law, operator
@@ -18,11 +20,15 @@ MAX_CASES = [
     case("volume", normal(1, 2, 5, 6, 4), window=2, stride=(1, 2, 2)),
     case("ceil", normal(2, 3, 7, 6), window=3, stride=2, ceil_mode=True),
     case("ceil, padded", normal(1, 2, 8, 5), window=3, stride=2, padding=1, ceil_mode=True),
+    case("ceil, one taken back", normal(1, 2, 4, 7), window=2, stride=3, padding=1, ceil_mode=True),
     case("one side", normal(1, 2, 6, 5), window=2, stride=2, padding=((0, 0), (0, 1))),
     case("below zero", normal(1, 2, 6, 6, mean=-50.0), window=3, stride=2, padding=1),
     case("no images", normal(0, 3, 6, 6), window=2),
 ]
+# Here a cell of padding, if it counted as 0, would be as large as the maximum.
+NEVER_ABOVE = Draw((1, 2, 6, 7), lambda rng, s: np.minimum(rng.normal(-1, 1, s), 0.0), "not above zero")
 DILATED = [
+    case("nothing above zero", NEVER_ABOVE, window=3, stride=2, padding=1),
     case("dilated", normal(2, 2, 9, 10), window=3, stride=2, dilation=2, padding=1),
     case("two dilations", normal(1, 2, 9, 10), window=2, stride=1, dilation=(3, 2)),
 ]

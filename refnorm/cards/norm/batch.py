@@ -4,7 +4,7 @@ import numpy as np
 
 from ..._registry import conventions, honest, mistake
 from ...norm.batch import batch_moments, batch_norm, batch_norm_train
-from ..channels import affine, along_channels, by_channel, centered, of_torch, one_pass, variance
+from ..channels import affine, along_channels, by_channel, centered, of_torch, one_pass, unshifted, variance
 
 for operator in (batch_norm, batch_norm_train):
     conventions(operator, "torch", "the channel axis is 1", eps=1e-5)
@@ -300,3 +300,6 @@ def _(x, weight=None, bias=None, /, *, axis=1, eps=1e-5):
 
     y, mean, var = of_torch(call, x, weight, bias, axis=axis)
     return np.moveaxis(y.numpy(), 1, axis), mean.numpy(), var.numpy()
+
+
+unshifted(batch_norm_train)

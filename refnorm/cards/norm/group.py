@@ -4,7 +4,7 @@ import numpy as np
 
 from ..._registry import conventions, honest, mistake
 from ...norm.group import group_norm, instance_norm
-from ..channels import affine, along_channels, centered, channels_second, of_torch, one_pass, variance
+from ..channels import affine, along_channels, centered, channels_second, of_torch, one_pass, unshifted, variance
 
 conventions(group_norm, "paper", "32 groups, as remembered: not read again", eps=1e-5)
 conventions(group_norm, "torch", "", eps=1e-5)
@@ -228,3 +228,7 @@ def _(x, weight=None, bias=None, /, *, axis=1, eps=1e-5):
         return x.copy()
     y = of_torch(lambda t, w, b: instance_norm(t, None, None, w, b, True, 0.1, eps), x, weight, bias, axis=axis)
     return np.moveaxis(y.numpy(), 1, axis)
+
+
+for _operator in (group_norm, instance_norm):
+    unshifted(_operator)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...norm.unit import lp_normalize
 from ..rows import of_torch, rowwise
 
@@ -147,3 +147,28 @@ def _(x, /, *, p=2.0, axis=-1, eps=1e-12):
 
     axes = axis if isinstance(axis, tuple) else (axis,)
     return of_torch(lambda t: normalize(t.flatten(-len(axes)), p, -1, eps).reshape(t.shape), x, axes=axes)
+
+
+# ---- mutants that no check sees ----
+
+LOST = "norm_of: lost = root * (s - root**p) / (p * s)  # one Newton step: 1 / p was rounded"
+ROOT = "norm_of: root = root + xp.where(xp.isfinite(lost), lost, xp.zeros_like(lost))"
+NEWTON = "the step corrects the rounding of 1 / p, at most a few units of float64: less than the condition of a power"
+for _text in (
+    f"lp_normalize > {LOST}: p * s -> p",
+    f"lp_normalize_vjp > {LOST}: root * (s - root ** p) -> s - root ** p",
+    f"lp_normalize_vjp > {ROOT}: root + xp.where(xp.isfinite(lost), lost, xp.zeros_like(lost)) -> root",
+    f"lp_normalize_vjp > {ROOT}: root + xp.where(xp.isfinite(lost), lost, xp.zeros_like(lost))"
+    " -> root - xp.where(xp.isfinite(lost), lost, xp.zeros_like(lost))",
+    f"lp_normalize_vjp > {ROOT}: xp.where(xp.isfinite(lost), lost, xp.zeros_like(lost))"
+    " -> xp.where(xp.isfinite(lost), xp.zeros_like(lost), lost)",
+):
+    survivor(lp_normalize, _text, NEWTON)
+
+SHARE = "top / xp.sum(top, axis=-1, keepdims=True)"
+for _what in ("-> top", "narrowed"):
+    survivor(
+        lp_normalize,
+        f"lp_normalize_vjp > slope: steep = {SHARE}: {SHARE} {_what}",
+        "tells only at ties of the largest magnitude: a kink, where any share is right",
+    )

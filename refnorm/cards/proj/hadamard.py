@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...proj.hadamard import fastfood_project, walsh_hadamard_transform
 
 conventions(walsh_hadamard_transform, "paper", scale=1.0)
@@ -260,3 +260,12 @@ def _(x, signs, permutation, gains, /, *, output_size=None):
     size = len(b) if output_size is None else output_size
     u = (((torch.nn.functional.pad(t, (0, len(b) - t.shape[-1])) * b) @ h)[..., p] * g) @ h
     return (u[..., :size] / (g.norm() * size**0.5)).numpy()
+
+
+# ---- mutants that no check sees ----
+
+ODD = "sum_pair: x, lost = xp.concat([x, odd[0]], axis=-1), xp.concat([lost, odd[1]], axis=-1)"
+for _root in ("fastfood_project", "fastfood_project_vjp"):
+    for _what in ("0 -> 1", "0 -> -1", "1 -> 2", "1 -> 0", "-1 -> 0", "-1 -> -2", "-1 -> 0 (2)", "-1 -> -2 (2)"):
+        why = "unreachable: sums are over the gains, a power of two of them, and no half is odd"
+        survivor(fastfood_project, f"{_root} > {ODD}: {_what}", why)
