@@ -272,10 +272,11 @@ def _trials(held: Vectors, kind: str, given: dict) -> Iterator[Trial]:
 def _contract(held: Vectors, given: dict, trials: list[Trial]) -> Layer:
     """Tell of answers that are missing, of another shape or dtype; and of vectors that are not what they were."""
     layer = shape_and_dtype(trials)
-    layer.skipped = f"layouts, memory, rows, repeatability: {AWAY}"
+    layer.skip(f"layouts, memory, rows, repeatability: {AWAY}")
     missing = [v for v in held.vectors if any(name not in given for name in v.outputs)]
     if missing:
-        layer.find(f"no answer for {_place(missing[0])}", "fails", len(missing))
+        layer.find(f"no answer for {_place(missing[0])}", "warning", len(missing))
+        layer.cut(f"{len(missing)} of {len(held.vectors)} calls: no answers")
     known = {name for v in held.vectors for name in v.outputs}
     strange = [name for name in given if name not in known]
     if strange:

@@ -24,6 +24,7 @@ from . import Adapted
 __all__ = ["DECLINES", "adapt"]
 
 DECLINES = 77  # what test suites of C programs exit with to say "skipped"
+LARGEST = 2**24  # numbers that one call writes to a file: half a gigabyte of JSON
 KEPT = 2**16  # bytes of what a program prints, the last ones
 LAYOUTS = (
     "negative strides", "transposed memory", "strides with gaps", "memory that starts off a boundary",
@@ -50,6 +51,8 @@ def adapt(where: str, operator: Operator, *, name: str = "json", limit: float = 
         with tempfile.TemporaryDirectory(prefix="refnorm-", ignore_cleanup_errors=True) as folder:
             given, answer = (Path(folder, f"{file}.{name}") for file in ("in", "out"))
             tensors, _ = lay_out("x", arrays)
+            if (size := sum(a.size for a in tensors.values())) > LARGEST:
+                raise NotImplementedError(f"{size:,} numbers are too many for a file")
             write(given, tensors, {"operator": operator.name, "options": options_text(options)})
             _run([*command, str(given), str(answer)], limit)
             return _answer(answer)
