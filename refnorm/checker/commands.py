@@ -125,7 +125,8 @@ def judged(arguments):
     from . import BUDGET, check
 
     kind = (arguments.kind or "").partition(":")[0]
-    budget = arguments.budget or (SLOWLY if kind in SLOW else BUDGET)
+    usual = SLOWLY if kind in SLOW else BUDGET
+    budget = usual if arguments.budget is None else arguments.budget
     with talk_to_stderr(arguments.json), candidate_of(arguments, arguments.operator) as candidate, progress() as told:
         report = check(
             candidate, arguments.operator, seed=arguments.seed, dtypes=dtypes_of(arguments), grade=arguments.grade,

@@ -69,7 +69,7 @@ def write(tmp_path):
 
 def judge(operator, where, kind, **more):
     with Remote(Spec(operator, where, kind), limit=60.0) as candidate:
-        return check(candidate, operator, seed=4, budget=59.0, **{"dtypes": ("float32",)} | more)
+        return check(candidate, operator, seed=4, **{"dtypes": ("float32",), "budget": 59.0} | more)
 
 
 def layer(report, name):
@@ -107,7 +107,7 @@ def test_a_gradient_that_is_stopped_is_found_though_the_values_are_right(write):
 
 
 @pytest.mark.parametrize(
-    ("operator", "where"), [("layer_norm", "LayerNorm"), ("softmax", "Softmax"), ("group_norm", "GroupNorm")]
+    ("operator", "where"), [("layer_norm", "LayerNorm"), ("softmax", "Softmax"), ("rms_norm", "RMSNorm")]
 )
 def test_torchs_own_modules_conform(operator, where):
     pytest.importorskip("torch")
@@ -116,7 +116,17 @@ def test_torchs_own_modules_conform(operator, where):
     assert report.declined == 0 or where == "Softmax"
 
 
-@pytest.mark.parametrize("where", ["Norm", "made"])
+def test_torchs_group_norm_takes_a_variance_in_one_pass_where_channels_come_last():
+    pytest.importorskip("torch")
+    report = judge("group_norm", "torch.nn:GroupNorm", "torch")
+    assert report.exit_code == 1
+    assert report.worst.label.startswith("channels last + mean 1e+04")
+    assert report.named[:1] == ["one-pass variance"]
+    wrong = {case.label.partition(" + ")[0] for case in report.cases if case.fails and case.kind != "gradients"}
+    assert wrong == {"channels last"}
+
+
+@pytest.mark.parametrize("where", ["Norm"])
 def test_a_module_and_its_class_get_weights_and_options_by_name(write, where):
     pytest.importorskip("torch")
     report = judge("rms_norm", write(TORCH) + f":{where}", "torch")

@@ -96,9 +96,6 @@ def test_a_one_pass_variance_does_not_conform(tmp_path):
     assert report.layers[1].verdict == "fails"
 
 
-@pytest.mark.xfail(
-    reason="a variance that cancels to below zero is NaN by chance, which diagnosis takes for a difference"
-)
 def test_a_one_pass_variance_is_named(tmp_path):
     assert judge(one_pass(tmp_path)).named[:1] == ["one-pass variance"]
 
@@ -358,9 +355,9 @@ def test_large_data_in_other_files_is_refused(tmp_path, monkeypatch):
     [
         ("layer_norm", "node:LayerNormalization?opset=17", 13, 0), ("layer_norm", "node:LayerNormalization", 13, 0),
         ("rms_norm", "node:RMSNormalization", 11, 0), ("softmax", "node:Softmax", 11, 0),
-        ("softmax", "node:Softmax?opset=11", 11, 0), ("avg_pool", "node:AveragePool?opset=7", 10, 3),
-        ("avg_pool", "node:AveragePool", 13, 0), ("instance_norm", "node:InstanceNormalization?opset=6", 14, 0),
-        ("adaptive_avg_pool", "node:GlobalAveragePool", 1, 8),
+        ("softmax", "node:Softmax?opset=11", 11, 0), ("avg_pool", "node:AveragePool?opset=7", 10, 4),
+        ("avg_pool", "node:AveragePool", 14, 0), ("instance_norm", "node:InstanceNormalization?opset=6", 14, 0),
+        ("adaptive_avg_pool", "node:GlobalAveragePool", 1, 9),
         ("batch_norm", "node:BatchNormalization?opset=15", 15, 0),
     ],
 )  # fmt: skip

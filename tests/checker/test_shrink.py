@@ -134,7 +134,8 @@ def test_a_malformed_file_is_refused_in_one_line(tmp_path):
     good = json.loads(path.read_text())
     manifest = json.loads(good["metadata"]["manifest"])
     for change in (
-        {"operator": "no_such"}, {"operator": 3}, {"dtype": "int8"}, {"layout": "sideways"}, {"options": {"tuple": [1]}},
+        {"operator": "no_such"}, {"operator": 3}, {"dtype": "int8"}, {"layout": "sideways"},
+        {"options": {"tuple": [1]}},
         {"options": {"dict": {"nonsense": 1}}}, {"inputs": []}, {"inputs": [None]}, {"inputs": ["y9"]}, {"inputs": [3]},
         {"schema": "refnorm.replay/0"}, {"vjp": True}, {"vjp": 1},
     ):  # fmt: skip
@@ -146,7 +147,7 @@ def test_a_malformed_file_is_refused_in_one_line(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"case\.json"):
             load(path)
-    with pytest.raises(ValueError, match="ends in .json"):
+    with pytest.raises(ValueError, match=r"ends in \.json"):
         load(tmp_path / "case.pickle")
 
 

@@ -114,23 +114,30 @@ def _module(found, operator, x, *arrays, **options):
     axis = options.pop("axis", home)
     axes = axis if isinstance(axis, tuple) else (axis,)
     there = tuple(range(-len(axes), 0)) if home == -1 else (home,)  # Modules normalize the last axes, or over axis 1
-    x = x if home is None else torch.movedim(x, axes, there)
-    length = () if home is None else tuple(x.shape[a] for a in there)
-    options = {name: options.get(name, default) for name, default in usual.items()}
-    module = (_made if isinstance(found, type) else _set)(found, options, usual, length).to(x.dtype)
+    moved = x if home is None else torch.movedim(x, axes, there)
+    shape = moved.shape
+    if len(axes) > 1:  # count as one
+        moved = moved.flatten(-len(axes))
+        arrays = [a if a is None else a.flatten() for a in arrays]
     names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY][1:]
+    options = {name: options.get(name, default) for name, default in usual.items()}
+    if names:
+        told = dict.fromkeys(LENGTHS, moved.shape[home]) if home is not None else {}
+    else:
+        told = {"dim": home}
+    module = (_made if isinstance(found, type) else _set)(found, options, usual, told).to(x.dtype)
     given = {BUFFERS.get(n, n): a for n, a in zip(names, arrays, strict=False) if a is not None}
     held = dict(module.named_parameters()) | dict(module.named_buffers())
     if absent := sorted(set(given) - set(held)):
         raise NotImplementedError(f"the Module has no {', '.join(absent)}")
-    y = torch.func.functional_call(module.train("running_mean" not in given), given, (x,))
-    return y if home is None else torch.movedim(y, there, axes)
+    y = torch.func.functional_call(module.train("running_mean" not in given), given, (moved,))
+    return y if home is None else torch.movedim(y.reshape(shape), there, axes)
 
 
-def _made(found, options: dict, usual: dict, length: tuple):
+def _made(found, options: dict, usual: dict, told: dict):
     """Make a Module of a class from the options and lengths that its constructor names."""
     asked = inspect.signature(found).parameters
-    told = {n: length if n == "normalized_shape" else length[0] for n in LENGTHS if n in asked and length}
+    told = {name: value for name, value in told.items() if name in asked}
     for option, value in options.items():
         name = next((n for n in OPTIONS.get(option, (option,)) if n in asked), None)
         if name is not None:
@@ -143,7 +150,7 @@ def _made(found, options: dict, usual: dict, length: tuple):
     return found(**told)
 
 
-def _set(found, options: dict, usual: dict, length: tuple):
+def _set(found, options: dict, usual: dict, told: dict):
     """Set a Module's attributes to the options of the call."""
     for option, value in options.items():
         name = next((n for n in OPTIONS.get(option, (option,)) if hasattr(found, n)), None)
@@ -151,7 +158,7 @@ def _set(found, options: dict, usual: dict, length: tuple):
             setattr(found, name, value)
         elif value != usual[option]:
             raise NotImplementedError(f"the Module has no {option}")
-    for name in LENGTHS:
-        if length and hasattr(found, name):
-            setattr(found, name, length if name == "normalized_shape" else length[0])
+    for name, value in told.items():
+        if hasattr(found, name):
+            setattr(found, name, (value,) if name == "normalized_shape" else value)
     return found
