@@ -96,11 +96,11 @@ def of_case(operator: Operator, case: Case, seed: int, dtype: str, variant: str 
     return Call(operator, label, dtype, rounded(arrays, dtype), case.options, case=case, variant=variant)
 
 
-def thinned(calls: list[Call], n: float) -> list[Call]:
-    """Return `n` of the calls, in their order, or all of them where they are no more."""
+def thinned(calls: list[Call], n: float, seed: int) -> list[Call]:
+    """Return `n` of the calls, chosen by the seed and in their order, or all of them where they are no more."""
     if n >= len(calls):
         return calls
-    return [calls[i] for i in sorted(random.sample(range(len(calls)), max(int(n), 1)))]
+    return [calls[i] for i in sorted(random.Random(seed).sample(range(len(calls)), max(int(n), 1)))]
 
 
 def rounded(arrays, dtype: str) -> list:

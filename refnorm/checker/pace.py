@@ -20,6 +20,7 @@ class Pace:
     progress: Callable[[str], None] | None = None
     candidate: object = None
     tall: bool = False
+    seed: int = 0
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -25,8 +25,8 @@ from .wire import dtype_of
 
 __all__ = ["Plan", "local", "name_of", "plan", "run", "smallest_failing", "worst_of"]
 
-# Of the time that the plain calls leave; what is over is for the contract, the laws and the judging.
 SHRINKING = 1.0  # seconds at least
+# Of the time that the plain calls leave; what is over is for the contract, the laws and the judging.
 SHARES = {"hard": 0.15, "special": 0.3, "gradients": 0.2}
 
 
@@ -60,7 +60,7 @@ def run(
     """Ask every call of a plan, or as many as there is time for, and judge the answers."""
     name = name or name_of(candidate)
     candidate = candidate if isinstance(candidate, Local | Remote) else local(candidate)
-    pace.candidate = candidate
+    pace.candidate, pace.seed = candidate, drawn.seed
     partial = partial or "other calls" in candidate.cannot  # a model has its options and sizes frozen in
     op = drawn.operator
     report = Report(op.name, op.wing, name, drawn.seed, drawn.dtypes, grade, strict)
@@ -105,7 +105,7 @@ class Asked:
 
     def __init__(self, candidate, drawn: list, kind: str, pace: Pace, most: int | None = None):
         pace.tell(f"{kind} calls")
-        chosen = drawn if most is None else calls.thinned(drawn, most)
+        chosen = drawn if most is None else calls.thinned(drawn, most, pace.seed)
         given = list(pace.ask_all(candidate, chosen))
         self.kind, self.drawn, self.asked = kind, len(drawn), len(given)
         self.trials = [t for t in given if not t.declined]

@@ -6,7 +6,6 @@ What the candidate prints goes to stderr: stdout is the pipe.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import fields
 
 from . import wire
@@ -75,7 +74,3 @@ def _plain(value) -> bool:
     except TypeError:
         return False
     return True
-
-
-if __name__ == "__main__":
-    sys.exit(main())

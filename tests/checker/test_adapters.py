@@ -126,7 +126,7 @@ def test_torchs_group_norm_takes_a_variance_in_one_pass_where_channels_come_last
     assert wrong == {"channels last"}
 
 
-@pytest.mark.parametrize("where", ["Norm"])
+@pytest.mark.parametrize("where", ["Norm", "made"])
 def test_a_module_and_its_class_get_weights_and_options_by_name(write, where):
     pytest.importorskip("torch")
     report = judge("rms_norm", write(TORCH) + f":{where}", "torch")

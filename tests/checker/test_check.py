@@ -4,20 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from judged import right as rms
+from judged import shaped
 
 import refnorm
 from refnorm.checker import find_operator, inputs, plan
 from refnorm.checker.measure import nudged, reach, reference
-
-
-def shaped(x, parameter, axis):
-    axes = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
-    return parameter.reshape([n if a in axes else 1 for a, n in enumerate(x.shape)])
-
-
-def rms(x, weight=None, /, *, axis=-1, eps=1e-6):
-    y = x / np.sqrt(np.mean(x * x, axis=axis, keepdims=True) + x.dtype.type(eps))
-    return y if weight is None else y * shaped(x, weight, axis)
 
 
 def found(report, layer):

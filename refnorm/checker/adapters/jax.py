@@ -42,7 +42,8 @@ def adapt(where: str, operator, *, jit: bool = False) -> Adapted:
                 return tuple(y for y in answer if not isinstance(y, int)) if isinstance(answer, tuple) else answer
 
             answer, back = jax.vjp(differentiable, *(given[i] for i in kept))
-            made = iter(back(_cotangents(answer, cotangents)))
+            given = tuple(map(np.asarray, cotangents)) if isinstance(answer, tuple) else np.asarray(cotangents)
+            made = iter(back(given))
             return tuple(np.asarray(next(made)) if i in kept else None for i in range(len(arrays)))
 
     return Adapted(call, vjp)
@@ -58,20 +59,6 @@ def _arrays(arrays) -> list:
     import jax.numpy as jnp
 
     return [a if a is None else jnp.asarray(a) for a in arrays]
-
-
-def _cotangents(answer, given):
-    """Return the cotangents as the answer is laid out; nought where none is given."""
-    import jax
-    import jax.numpy as jnp
-
-    if not isinstance(answer, tuple | list):
-        return jnp.asarray(given)
-    laid = []
-    for y, g in zip(answer, given, strict=True):
-        zero = np.zeros(np.shape(y), y.dtype if jnp.issubdtype(jnp.result_type(y), jnp.floating) else jax.dtypes.float0)
-        laid.append(zero if g is None else jnp.asarray(g))
-    return type(answer)(laid)
 
 
 def _numpy(answer):

@@ -128,6 +128,9 @@ def _module(found, operator, x, *arrays, **options):
     module = (_made if isinstance(found, type) else _set)(found, options, usual, told).to(x.dtype)
     given = {BUFFERS.get(n, n): a for n, a in zip(names, arrays, strict=False) if a is not None}
     held = dict(module.named_parameters()) | dict(module.named_buffers())
+    for name, neutral in (("weight", torch.ones), ("bias", torch.zeros)):
+        if name in names and name in held and name not in given:  # left out is not: whatever the Module has learned
+            given[name] = neutral(moved.shape[home], dtype=x.dtype)
     if absent := sorted(set(given) - set(held)):
         raise NotImplementedError(f"the Module has no {', '.join(absent)}")
     y = torch.func.functional_call(module.train("running_mean" not in given), given, (moved,))
