@@ -127,7 +127,7 @@ class Candidate:
     dtypes: tuple[str, ...] = ("float32", "float64")
 
     def is_as_known(self, report) -> bool:
-        known = report.worst is not None and report.worst.label.endswith(self.differs)
+        known = report.worst is not None and report.worst.drawn.endswith(self.differs)
         return known if self.differs else report.conforms
 
 

@@ -245,7 +245,20 @@ def _gradient_baseline(call) -> float:
             got = packed(trimmed(_called(call.operator.gradient, narrow, call.options))).astype("float64")
             error = np.abs(got - reference(call.operator, narrow, call.options, vjp=True))
         largest = max(largest, float(error.max(where=np.isfinite(error), initial=0.0)))
-    return TERMS * largest * float(limits(dtype_of(call.dtype)).eps) / float(np.finfo("float32").eps)
+    narrow_loss = largest * float(limits(dtype_of(call.dtype)).eps) / float(np.finfo("float32").eps)
+    return TERMS * (narrow_loss + float(unit(_size_of_terms(call), call.dtype)))
+
+
+def _size_of_terms(call) -> float:
+    """Return how large g y / x is: what the terms of a gradient are like where nothing of their sum is left."""
+    cotangents = call.arrays[0] if isinstance(call.arrays[0], list) else [call.arrays[0]]
+    with quiet():
+        y = reference(call.operator, call.arrays[1:], call.options)
+        g, y, x = (
+            max(float(np.abs(a.astype("float64")).max(initial=0.0)) for a in arrays)
+            for arrays in (cotangents, [y], [call.data])
+        )
+        return g * y / x if x and np.isfinite(g * y / x) else 0.0
 
 
 def _rescaled(rng, a):

@@ -86,6 +86,11 @@ class Worst:
     yardsticks: float = 0.0
     place: str = ""
 
+    @property
+    def drawn(self) -> str:
+        """The label of the call as it was drawn, before it was shrunk."""
+        return self.label.removesuffix(", shrunk")
+
     def as_dict(self) -> dict:
         said = dict(vars(self))
         for name in ("got", "wanted"):

@@ -44,7 +44,7 @@ class Peer:
         known = KNOWN.get((self.framework, self.operator))
         if known is None:
             return report.conforms
-        return not report.conforms and report.worst.label.endswith(known)
+        return not report.conforms and report.worst.drawn.endswith(known)
 
 
 def absent(framework: str) -> list[str]:

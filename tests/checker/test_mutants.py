@@ -7,6 +7,7 @@ import refnorm
 from refnorm import OPERATORS
 from refnorm.checker import find_operator, mutants, plan, trial
 from refnorm.checker.mutate import Watch
+from refnorm.checker.run import local
 from refnorm.checker.selftest import DTYPES, MUTANT_SEED
 
 ROWS = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
@@ -85,7 +86,7 @@ def test_a_loop_without_end_is_killed():
     mutant = made("walsh_hadamard_transform", "2 * h -> h", home="butterflies")
     others = [m for m in mutants.mutants(OPERATORS["walsh_hadamard_transform"]) if m.home.__name__ == "butterflies"]
     calls = drawn("walsh_hadamard_transform", ("float64",)).plain
-    asked = [trial.ask(mutants.candidate(m, Watch()), calls[0]).error or "" for m in (mutant, *others)]
+    asked = [trial.ask(local(mutants.candidate(m, Watch())), calls[0]).error or "" for m in (mutant, *others)]
     assert [error for error in asked if "does not end" in error]
 
 
@@ -136,7 +137,7 @@ def test_the_operator_itself_passes_where_mutants_are_killed(name):
     """Mutants are judged strictly: what is killed must be killed for what was changed."""
     calls = drawn(name)
     with refnorm.lane("formula"):
-        answers = [trial.ask(OPERATORS[name].function, c) for c in (*calls.plain, *calls.hard, *calls.special)]
+        answers = [trial.ask(local(OPERATORS[name].function), c) for c in (*calls.plain, *calls.hard, *calls.special)]
     assert not [t.call.label for t in answers if t.judged.grade == "F"]
 
 
