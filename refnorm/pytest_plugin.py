@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-OPTIONS = ("vjp", "convention", "dtypes", "grade", "seed", "strict", "partial", "budget")
+OPTIONS = ("vjp", "convention", "dtypes", "grade", "seed", "strict", "partial", "budget", "tall")
 MARKER = f"refnorm(operator, *, {', '.join(OPTIONS)}): judge the callable that the test returns, as refnorm.check does"
 JUDGED = pytest.StashKey[bool]()
 

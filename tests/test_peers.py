@@ -22,7 +22,7 @@ def test_a_framework_that_is_not_installed_is_said(framework):
 
 @pytest.mark.parametrize(("framework", "peer"), ALL, ids=lambda v: getattr(v, "operator", v))
 def test_a_peer_is_as_known(framework, peer):
-    report = refnorm.check(peer.function, peer.operator, seed=1, dtypes=peer.dtypes, partial=True, budget=59)
+    report = peer.judged(seed=1)
     assert report.enough
     assert peer.is_as_known(report), (report.verdict, report.worst)
 

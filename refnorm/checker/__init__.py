@@ -65,6 +65,7 @@ def check(
     partial: bool = False,
     convention: str | None = None,
     budget: float = BUDGET,
+    tall: bool | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Judge an implementation that claims to be an operator.
@@ -92,8 +93,9 @@ def check(
     convention : str, optional
         A framework whose keyword values both sides are called with where a case leaves them out.
     budget : float
-        Seconds after which nothing more is asked; a run that got not through its cases is no pass. From 60 on, 2^23
-        rows are asked.
+        Seconds after which nothing more is asked; a run that got not through its cases is no pass.
+    tall : bool, optional
+        Whether 2^23 rows are asked; by default they are from a budget of 60 on.
     progress : callable, optional
         Told what is being asked.
 
@@ -123,7 +125,7 @@ def check(
         require_signature(candidate, op)
         name, candidate = name_of(candidate), local(candidate, vjp)
     candidate.filled = filled
-    pace = Pace(budget, progress, tall=budget >= LEISURE)
+    pace = Pace(budget, progress, tall=budget >= LEISURE if tall is None else tall)
     report = run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, pace, partial, name, True)
     report.kind = candidate.spec.kind if isinstance(candidate, Remote) else ""
     report.convention = convention or ""

@@ -83,7 +83,6 @@ def selftest(arguments) -> int:
 def peers(arguments) -> int:
     """Judge the operators of the installed frameworks."""
     from ..peers import FRAMEWORKS, absent, peers
-    from . import check
 
     unknown = [name for name in arguments.framework if name not in FRAMEWORKS]
     if unknown:
@@ -97,9 +96,7 @@ def peers(arguments) -> int:
             for peer in peers(framework):
                 if told:
                     told(f"{peer.operator} of {framework}")
-                reports[framework, peer.operator] = check(
-                    peer.function, peer.operator, seed=arguments.seed, dtypes=peer.dtypes, partial=True, budget=SLOWLY
-                )
+                reports[framework, peer.operator] = peer.judged(arguments.seed)
     if arguments.json:
         write([{"framework": f} | report.as_dict() for (f, _), report in reports.items()], arguments.json)
     if arguments.json != "-":

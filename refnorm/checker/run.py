@@ -25,7 +25,7 @@ from .wire import dtype_of
 
 __all__ = ["Plan", "local", "name_of", "plan", "run", "smallest_failing", "worst_of"]
 
-SHRINKING = 1.0  # seconds at least
+SHRINKING = 2.0  # seconds
 # Of the time that the plain calls leave; what is over is for the contract, the laws and the judging.
 SHARES = {"hard": 0.15, "special": 0.3, "gradients": 0.2}
 
@@ -90,7 +90,7 @@ def run(
     smallest = next((t for t in found if t is not None), None)
     if smallest is not None and shrinking and not pace.gone:
         pace.tell("shrinking the smallest failing call")
-        smallest = shrink(candidate, smallest, grade, drawn.seed, max(SHRINKING, pace.budget / 10))
+        smallest = shrink(candidate, smallest, grade, drawn.seed, SHRINKING)
     report.smallest, report.worst = smallest, smallest and worst_of(smallest)
     kinds = {"plain": plain} | rest
     report.errors = histogram(values + special.trials)

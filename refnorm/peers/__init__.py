@@ -39,6 +39,14 @@ class Peer:
     function: Callable
     dtypes: tuple[str, ...]
 
+    def judged(self, seed: int | None = None):
+        """Return the report on this peer: every call is asked, however long it takes to compile."""
+        from ..checker import check
+
+        return check(
+            self.function, self.operator, seed=seed, dtypes=self.dtypes, partial=True, budget=float("inf"), tall=False
+        )
+
     def is_as_known(self, report) -> bool:
         """Return whether a report says of this peer what is known of it."""
         known = KNOWN.get((self.framework, self.operator))
