@@ -22,6 +22,7 @@ from .changes import MARK, NARROW, STEP, Site, changes, named_call, sites
 
 __all__ = ["Mutant", "Watch", "mutants", "rebuilt"]
 
+HOME = Path(__file__).parents[2]  # where the package lies: files are shown from here
 STEPS = 100  # the longest loop there is halves a row until one element is left
 
 
@@ -156,7 +157,7 @@ def _of(operator: Operator, gradient: bool, home: FunctionType, tree: ast.Functi
     """Yield the mutants in one function; the tree is changed in place, compiled, and put right again."""
     path = Path(inspect.getsourcefile(home))
     lines = path.read_text("utf-8").splitlines()
-    shown = "/".join(path.parts[path.parts.index("refnorm") :]) if "refnorm" in path.parts else path.name
+    shown = path.relative_to(HOME).as_posix() if path.is_relative_to(HOME) else path.name
     seen: dict[str, int] = {}
     for site in list(sites(tree)):
         old = site.node
