@@ -82,15 +82,19 @@ def exact(name, index, dtype):
 def check_accuracy(name, case, dtype, got, lane):
     arrays, wanted = exact(name, OPERATORS[name].cases.index(case), dtype)
     assert len(got) == len(wanted)
-    units = oracles.condition(name, arrays, case.options, dtype) if dtype == "float64" else None
+    units = None
     for i, (y, w) in enumerate(zip(got, wanted, strict=True)):
         if not oracles.is_float(y):
             assert y == w
             continue
         assert y.shape == w.shape
         assert y.dtype == libraries.DTYPES[dtype]
-        allowed = 2 * units[i] if units else BOUND.get(name, 0.51)
-        off = oracles.ulps(y, w)
+        off, allowed = oracles.ulps(y, w), BOUND.get(name, 0.51)
+        if dtype == "float64":
+            allowed = 2
+            if (off > allowed).any():  # only then its condition has to be measured
+                units = units or oracles.condition(name, arrays, case.options, dtype)
+                allowed = allowed * units[i]
         assert (off <= allowed).all(), f"{lane}: {np.max(off):.3f} ulp, allowed {np.min(allowed)}"
 
 
@@ -112,9 +116,16 @@ def test_strict_is_exact(name, case, dtype):
     agrees_on("strict", name, case, dtype)
 
 
+@pytest.mark.parametrize("lib", ["numpy", "torch"], indirect=True)
 @each(TWO)
-def test_libraries_are_exact(lib, name, case):
+def test_numpy_and_torch_are_exact(lib, name, case):
     agrees_on(lib.name, name, case, "float32")
+
+
+@each([(name, OPERATORS[name].cases[1]) for name in NAMES])
+def test_jax_is_exact(name, case, jax):
+    """One case of each operator: JAX compiles every step of it anew for every shape."""
+    agrees_on("jax", name, case, "float32")
 
 
 @pytest.mark.full
@@ -502,10 +513,13 @@ def test_native_is_grade_b(name, case, dtype):
     arrays, wanted = exact(name, OPERATORS[name].cases.index(case), dtype)
     with refnorm.lane("formula"), refnorm.compute("native"):
         got = called(name, arrays, case.options)
-    units = oracles.condition(name, arrays, case.options, dtype)
-    for y, w, unit in zip(got, wanted, units, strict=True):
+    units = None
+    for i, (y, w) in enumerate(zip(got, wanted, strict=True)):
         n = max(2, arrays[0].size // max(1, np.size(w)), arrays[0].shape[-1])
-        assert (oracles.ulps(y, w) <= 4 * (1 + np.log2(n)) * unit).all()
+        allowed = 4 * (1 + np.log2(n))
+        if (oracles.ulps(y, w) > allowed).any():  # only then its condition has to be measured
+            units = units or oracles.condition(name, arrays, case.options, dtype)
+            assert (oracles.ulps(y, w) <= allowed * units[i]).all()
 
 
 # ---- torch and JAX as their users use them ----

@@ -6,6 +6,7 @@ file is one `ValueError` that names the file, what came and what was expected.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import math
@@ -217,8 +218,7 @@ def _serialize_npz(tensors: dict, metadata: dict) -> bytes:
 
 
 def _parse_safetensors(data: bytes, limit: int):
-    from safetensors import deserialize
-
+    deserialize = _safetensors("safetensors", "deserialize")
     size = int.from_bytes(data[:8], "little")
     if not 2 <= size <= min(HEADER, len(data) - 8):
         raise ValueError(f"its header takes {size} bytes of {len(data)}, and may take {HEADER}")
@@ -236,9 +236,14 @@ def _parse_safetensors(data: bytes, limit: int):
 
 
 def _serialize_safetensors(tensors: dict, metadata: dict) -> bytes:
-    from safetensors.numpy import save
+    return _safetensors("safetensors.numpy", "save")(tensors, metadata or None)
 
-    return save(tensors, metadata or None)
+
+def _safetensors(module: str, function: str):
+    try:
+        return getattr(importlib.import_module(module), function)
+    except ImportError as error:
+        raise ImportError(f"a .safetensors file needs safetensors: pip install 'refnorm[check]' ({error})") from error
 
 
 # ---- .json: floats as the hexadecimal text of C's %a ----

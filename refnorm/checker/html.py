@@ -49,7 +49,7 @@ def _environment():
         import jinja2
         from markupsafe import Markup, escape
     except ImportError as error:
-        raise ImportError(f"an HTML report needs jinja2: pip install 'refnorm[html]' ({error})") from error
+        raise ImportError(f"an HTML report needs jinja2: pip install 'refnorm[check]' ({error})") from error
 
     def shown(value):
         """Every value passes here on its way into the page; markup is what the page itself made."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from .._modes import compute, lane
 from .._registry import OPERATORS, Honest
 from . import Plan, find_operator, plan, run
+from .diagnose import diagnosis_layer
 from .measure import changed, widened
 from .mutants import ROUNDING, Fate, fates
 from .nulls import nulls
@@ -17,6 +18,7 @@ from .pace import Pace
 from .report import Report, number
 from .run import local
 from .trial import ask
+from .values import failing
 
 __all__ = ["Line", "SelfTest", "selftest"]
 
@@ -95,6 +97,7 @@ def selftest(
     progress: Callable[[str], None] | None = None,
     mutants: bool = True,
     sample: int | None = None,
+    brief: bool = False,
 ) -> SelfTest:
     """Put every wrong and every right implementation of the operators to the checker.
 
@@ -110,13 +113,15 @@ def selftest(
         Whether mutants are made and judged too.
     sample : int, optional
         How many mutants of each operator at most; all when left out.
+    brief : bool
+        Ask what is wrong the plain calls alone where those are enough to refuse and to name it.
     """
     result = SelfTest(secrets.randbelow(2**31) if seed is None else seed)
     pace = Pace(float("inf"), progress)
     for name in names or OPERATORS:
         operator = find_operator(name)
         drawn = plan(operator, result.seed, DTYPES)
-        for line in itertools.chain(_mistakes(drawn), _nulls(drawn), _honest(drawn)):
+        for line in itertools.chain(_mistakes(drawn, brief), _nulls(drawn, brief), _honest(drawn)):
             pace.tell(f"{name}: {line.name}")
             result.lines.append(line)
         for line in _mutants(plan(operator, MUTANT_SEED, DTYPES), sample) if mutants else ():
@@ -147,6 +152,14 @@ def _put(candidate: Callable, drawn: Plan) -> Report:
     return run(candidate, drawn, "C", False, Pace(float("inf")))
 
 
+def _at_a_glance(candidate: Callable, drawn: Plan, naming: bool = True) -> tuple[bool, list[str]]:
+    """Return whether the plain calls alone refuse a candidate, and the names they give it."""
+    asked = local(candidate)
+    trials = [ask(asked, call) for call in drawn.plain]
+    refused = any(failing(t, "C") for t in trials)
+    return refused, diagnosis_layer(asked, drawn.operator, trials, "C")[1] if refused and naming else []
+
+
 def _line(drawn: Plan, sort: str, name: str, ok: bool, report: Report, said: str = "") -> Line:
     said = said or report.verdict
     return Line(drawn.operator.name, sort, name, ok, said, report.grade, report.worst_yardsticks)
@@ -161,17 +174,26 @@ def as_candidate(twin: Callable) -> Callable:
     return candidate
 
 
-def _mistakes(drawn: Plan) -> Iterable[Line]:
+def _mistakes(drawn: Plan, brief: bool) -> Iterable[Line]:
     for mistake in drawn.operator.load_card().mistakes:
-        report = _put(as_candidate(mistake.function), drawn)
+        candidate = as_candidate(mistake.function)
+        if brief and mistake.name in _at_a_glance(candidate, drawn)[1][:1]:
+            yield Line(drawn.operator.name, "mistake", mistake.name, True, "refused and named by the plain calls", "F")
+            continue
+        report = _put(candidate, drawn)
         refused, first = report.exit_code == 1, report.named[:1] == [mistake.name]
         said = report.verdict if not refused or first else f"refused, but named {report.named[:1] or 'nothing'}"
         yield _line(drawn, "mistake", mistake.name, refused and first, report, said)
 
 
-def _nulls(drawn: Plan) -> Iterable[Line]:
+def _nulls(drawn: Plan, brief: bool) -> Iterable[Line]:
     for name, candidate in nulls(drawn.operator).items():
-        report = _put(candidate, drawn)
+        if brief and _at_a_glance(candidate, drawn, naming=False)[0]:
+            yield Line(drawn.operator.name, "null", name, True, "refused by the plain calls", "F")
+            continue
+        report = _put(candidate, replace(drawn, hard=[], special=[]) if brief else drawn)
+        if brief and report.exit_code != 1:
+            report = _put(candidate, drawn)
         yield _line(drawn, "null", name, report.exit_code == 1, report)
 
 

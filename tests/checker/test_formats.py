@@ -4,6 +4,7 @@ import io
 import json
 import os
 import struct
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -119,6 +120,14 @@ def test_numbers_as_c_go_and_java_write_them(put, text, value):
 def tensor(**changed):
     entry = {"dtype": "float32", "shape": [2], "data": ["0x1p+0", "nan"]} | changed
     return json.dumps({"schema": "refnorm.tensors/1", "metadata": {}, "tensors": {"x0": entry}})
+
+
+def test_a_missing_safetensors_names_the_extra(tmp_path, monkeypatch):
+    for module in ("safetensors", "safetensors.numpy"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"pip install 'refnorm\[check\]'"):
+        write(tmp_path / "a.safetensors", {"x0": np.ones(2)})
+    assert not list(tmp_path.iterdir())
 
 
 def safetensors(header, data=b"\0" * 16):

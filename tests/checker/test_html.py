@@ -164,7 +164,7 @@ def test_several_reports_make_one_page_with_a_table_of_all():
 
 def test_a_missing_jinja2_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(ImportError, match=r"pip install 'refnorm\[html\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'refnorm\[check\]'"):
         html(judged.report("right"))
 
 
