@@ -73,29 +73,35 @@ def asked(name, data, n, dtype, many=6):
         return arrays, options, oracles.exact(name, arrays, options)
 
 
+@functools.lru_cache(maxsize=8)
+def units(name, data, n, dtype, many=6):
+    """Return 1 + the condition of each output, in ulp."""
+    arrays, options, _ = asked(name, data, n, dtype, many)
+    return oracles.condition(name, arrays, options, dtype)
+
+
 def measured(name, data, n, dtype, lane, many=6):
-    """Return (arrays, options, the errors in ulp of each output)."""
+    """Return the errors in ulp of each output."""
     arrays, options, wanted = asked(name, data, n, dtype, many)
     with refnorm.lane(lane), np.errstate(all="ignore"):
         got = oracles.outputs(OPERATORS[name].function(*arrays, **options))
-    return arrays, options, [oracles.ulps(y, w) for y, w in zip(got, wanted, strict=True)]
+    return [oracles.ulps(y, w) for y, w in zip(got, wanted, strict=True)]
 
 
-def require_half_an_ulp(name, arrays, options, off):
+def require_half_an_ulp(off, name, data, n, many=6):
     """Require the float32 error that is promised; the larger one only where the answer is that frail."""
     allowed = FLOAT32.get(name, 0.51)
     if all(np.all(o <= allowed) for o in off):
         return
-    units = oracles.condition(name, arrays, options, "float32")
-    for o, unit in zip(off, units, strict=True):
+    for o, unit in zip(off, units(name, data, n, "float32", many), strict=True):
         assert (o <= np.where(unit > FRAIL, NEARLY, allowed)).all(), f"{np.max(o):.4f} ulp"
 
 
-def require_units(name, arrays, options, off):
+def require_two_units(off, name, data, n):
     """Require the float64 error that is promised: two units of 1 + condition, which need no measuring below 2 ulp."""
     if all(np.all(o <= 2) for o in off):
         return
-    for o, unit in zip(off, oracles.condition(name, arrays, options, "float64"), strict=True):
+    for o, unit in zip(off, units(name, data, n, "float64"), strict=True):
         assert (o <= 2 * unit).all(), f"{np.max(o / unit):.3f} units of 1 + condition"
 
 
@@ -104,7 +110,7 @@ def require_units(name, arrays, options, off):
 @pytest.mark.parametrize("name", NAMES)
 def test_float32(name, data, n):
     for lane in LANES[name]:
-        require_half_an_ulp(name, *measured(name, data, n, "float32", lane))
+        require_half_an_ulp(measured(name, data, n, "float32", lane), name, data, n)
 
 
 full = pytest.mark.full  # a row of a million takes an oracle of plain loops its time
@@ -115,7 +121,8 @@ full = pytest.mark.full  # a row of a million takes an oracle of plain loops its
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_rows_of_a_million(name, data):
     for lane in LANES[name]:
-        require_half_an_ulp(name, *measured(name, data, 1_000_000, "float32", lane, many=1))
+        off = measured(name, data, 1_000_000, "float32", lane, many=1)
+        require_half_an_ulp(off, name, data, 1_000_000, many=1)
 
 
 @pytest.mark.parametrize("n", [37, pytest.param(1024, marks=full), 5001])
@@ -123,22 +130,22 @@ def test_float32_rows_of_a_million(name, data):
 @pytest.mark.parametrize("name", NAMES)
 def test_float64(name, data, n):
     for lane in LANES[name]:
-        require_units(name, *measured(name, data, n, "float64", lane))
+        require_two_units(measured(name, data, n, "float64", lane), name, data, n)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", NAMES)
 def test_half_types(name, dtype):
     for lane, data, n in itertools.product(LANES[name], HALF, (37, 5001)):
-        _, _, off = measured(name, data, n, dtype, lane)
+        off = measured(name, data, n, dtype, lane)
         assert max(np.max(o) for o in off) <= 0.51, (lane, data)
 
 
 def test_one_digit_too_few_is_refused():
-    arrays, options, off = measured("rms_norm", "normal", 37, "float32", "formula")
-    require_half_an_ulp("rms_norm", arrays, options, off)
+    off = measured("rms_norm", "normal", 37, "float32", "formula")
+    require_half_an_ulp(off, "rms_norm", "normal", 37)
     with pytest.raises(AssertionError, match="ulp"):
-        require_half_an_ulp("rms_norm", arrays, options, [o + 0.1 for o in off])
+        require_half_an_ulp([o + 0.1 for o in off], "rms_norm", "normal", 37)
 
 
 def test_the_measure_sees_half_an_ulp():
@@ -169,10 +176,9 @@ def main() -> None:
 
 
 def largest_error(name, data, n, dtype, lane) -> float:
-    arrays, options, off = measured(name, data, n, dtype, lane)
+    off = measured(name, data, n, dtype, lane)
     if dtype == "float64":
-        units = oracles.condition(name, arrays, options, dtype)
-        off = [o / unit for o, unit in zip(off, units, strict=True)]
+        off = [o / unit for o, unit in zip(off, units(name, data, n, dtype), strict=True)]
     return max(float(np.max(o)) for o in off)
 
 

@@ -125,7 +125,7 @@ def test_an_explanation_is_known_by_its_text_and_stale_ones_are_told(monkeypatch
 
     operator = OPERATORS["update_running"].load_card()
     monkeypatch.setattr(trial, "bound", lambda grade, n: np.inf)
-    text = next(line.name for line in selftest(["update_running"], seed=1).lines if line.end == "survives")
+    text = next(f.mutant.text for f in mutants.fates(drawn("update_running")) if f.end == "survives")
     monkeypatch.setattr(operator, "survivors", {text: "a reason", "f: y = x: x -> y": "another"})
     lines = selftest(["update_running"], seed=1).lines
     assert next(line.said for line in lines if line.name == text).endswith("a reason")
@@ -143,8 +143,8 @@ def test_the_operator_itself_passes_where_mutants_are_killed(name):
 
 @pytest.mark.parametrize("name", list(OPERATORS))
 def test_no_mutant_of_a_sample_survives_unexplained(name):
-    """`refnorm selftest` judges them all."""
-    fates = list(mutants.fates(drawn(name), sample=40))
-    assert len(fates) == 40
+    """The seed draws them; `refnorm selftest` judges them all."""
+    fates = list(mutants.fates(drawn(name), sample=20))
+    assert len(fates) == 20
     assert not [(f.mutant.place, f.mutant.text, f.why) for f in fates if f.end == "survives" and not f.explained]
-    assert sum(f.end == "killed" for f in fates) > 10
+    assert sum(f.end == "killed" for f in fates) > 5

@@ -5,7 +5,7 @@ from scipy.linalg import hadamard
 
 from oracles import WIDE
 
-H = hadamard(64).astype(WIDE)  # the leading n x n block is H_n; larger ones by the definition of H_2n
+H = hadamard(8).astype(WIDE)  # the leading n x n block is H_n; larger ones by the definition of H_2n
 
 
 def times_h(x):
@@ -13,7 +13,8 @@ def times_h(x):
     n = x.shape[-1]
     if n <= len(H):
         return x @ H[:n, :n]
-    a, b = times_h(x[..., : n // 2]), times_h(x[..., n // 2 :])
+    halves = times_h(x.reshape(*x.shape[:-1], 2, n // 2))
+    a, b = halves[..., 0, :], halves[..., 1, :]
     return np.concatenate([a + b, a - b], axis=-1)
 
 
