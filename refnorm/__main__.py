@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     sub = _command(vectors, "export", "write the calls of a check to a file")
     _operator(sub)
     sub.add_argument("file", help="ends in .npz, .safetensors or .json")
+    sub.add_argument("--gradients", action="store_true", help="the calls of the operator's gradient too")
     _asked(sub)
     sub = _command(vectors, "verify", "judge a file of answers")
     sub.add_argument("file", help="what vectors export wrote")

@@ -53,7 +53,8 @@ def export(arguments) -> int:
     """Write the calls of a check, with their wanted answers, to a .npz, .safetensors or .json file."""
     from .vectors import export
 
-    n = export(arguments.operator, arguments.file, seed=arguments.seed, dtypes=dtypes_of(arguments))
+    asked = {"seed": arguments.seed, "dtypes": dtypes_of(arguments), "gradients": arguments.gradients}
+    n = export(arguments.operator, arguments.file, **asked)
     print(f"{n} calls of {arguments.operator} in {arguments.file}")
     return 0
 

@@ -228,6 +228,7 @@ def baseline_error(call) -> float:
     return float(error.max(where=np.isfinite(error), initial=0.0) + unit(largest, call.dtype))
 
 
+LESS = 1024  # by so much is x made smaller to see whether the answer is a power of it, and so knows no scale
 TERMS = 4  # another way to write a gradient has other terms, and each has a rounding of its own
 
 
@@ -250,15 +251,18 @@ def _gradient_baseline(call) -> float:
 
 
 def _size_of_terms(call) -> float:
-    """Return how large g y / x is: what the terms of a gradient are like where nothing of their sum is left."""
+    """Return how large g y / x is: what the terms of a gradient are like where nothing of their sum is left.
+
+    That of a softmax, which knows no scale of x but an absolute one, has terms of g y however large x is.
+    """
     cotangents = call.arrays[0] if isinstance(call.arrays[0], list) else [call.arrays[0]]
+    data, *rest = widened(call.arrays[1:])
     with quiet():
-        y = reference(call.operator, call.arrays[1:], call.options)
-        g, y, x = (
-            max(float(np.abs(a.astype("float64")).max(initial=0.0)) for a in arrays)
-            for arrays in (cotangents, [y], [call.data])
-        )
-        return g * y / x if x and np.isfinite(g * y / x) else 0.0
+        y, less, none = (reference(call.operator, [data * k, *rest], call.options) for k in (1, 1 / LESS, 0))
+        g, x = (max(float(np.abs(a.astype("float64")).max(initial=0.0)) for a in one) for one in (cotangents, [data]))
+        powers = [np.isclose(LESS**k * (less - b), y - b, rtol=1e-3) for k in (0, 1, 2) for b in (0, none)]
+        size = g * np.abs(y) / np.where(np.any(powers, axis=0), x, min(x, 1.0))
+        return float(size.max(where=np.isfinite(size), initial=0.0))
 
 
 def _rescaled(rng, a):

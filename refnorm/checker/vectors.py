@@ -23,6 +23,7 @@ from . import _require_choices, calls, find_operator, measure
 from .contract import alike, shape_and_dtype
 from .diagnose import diagnosis_layer
 from .formats import read, strict_json, write
+from .gradients import gradients_layer
 from .histogram import histogram, results
 from .report import Layer, Report
 from .run import plan, smallest_failing, worst_of
@@ -35,8 +36,8 @@ __all__ = ["SCHEMA", "export", "lay_out", "load_vectors", "options_text", "verif
 
 SCHEMA = "refnorm.vectors/1"
 KINDS = ("plain", "hard", "special")
+GRADIENTS = "gradients"
 AWAY = "answers came from a file"
-NOBODY = SimpleNamespace(defaults={})  # a file has no defaults that could be somebody's mistake
 
 
 @dataclass
@@ -117,17 +118,27 @@ def _back(value):
 # ---- writing ----
 
 
-def export(operator, path, *, seed: int | None = None, dtypes: Sequence[str] = ("float32", "float64")) -> int:
+def export(
+    operator,
+    path,
+    *,
+    seed: int | None = None,
+    dtypes: Sequence[str] = ("float32", "float64"),
+    gradients: bool = False,
+) -> int:
     """Write the calls of a check to a .npz, .safetensors or .json file; returns how many there are.
 
-    Inputs are drawn from `seed`, a fresh one when left out; the file has it.
+    Inputs are drawn from `seed`, a fresh one when left out; the file has it. `gradients` adds the calls of the
+    operator's gradient.
     """
     op = find_operator(operator)
+    if gradients and op.gradient is None:
+        raise ValueError(f"{op.name} has no gradient here: expected an operator that has, or vectors without gradients")
     seed = secrets.randbelow(2**31) if seed is None else seed
     _require_choices("C", dtypes)
     drawn = plan(op, seed, tuple(dtypes))
     tensors, told = {}, []
-    for kind in KINDS:
+    for kind in (*KINDS, GRADIENTS) if gradients else KINDS:
         for call in getattr(drawn, kind):
             entry, held = _entry(f"{len(told):04d}", kind, call)
             told.append(entry)
@@ -142,15 +153,25 @@ def export(operator, path, *, seed: int | None = None, dtypes: Sequence[str] = (
 
 def _entry(name: str, kind: str, call: calls.Call) -> tuple[dict, dict]:
     """Return what the manifest says of a call, and its arrays."""
-    tensors, inputs = lay_out(f"{name}/x", call.arrays)
+    cotangents, inputs = _apart(call)
+    pulled, cotangents = lay_out(f"{name}/g", cotangents)
+    tensors, inputs = lay_out(f"{name}/x", inputs)
     wide, wanted = lay_out(f"{name}/wanted", _parts(call.answer))
     with measure.quiet():
-        rounded, outputs = lay_out(f"{name}/y", [_rounded(part, call) for part in wide.values()])
+        rounded, outputs = lay_out(f"{name}/y", [_rounded(part, call) for part in _parts(call.answer)])
     entry = {
         "id": name, "kind": kind, "label": call.label, "dtype": call.dtype, "options": _plain(call.options),
         "inputs": inputs, "outputs": outputs, "wanted": wanted, "strict_only": call.strict_only,
     }  # fmt: skip
-    return entry, tensors | rounded | wide
+    return entry | ({"cotangents": cotangents} if call.vjp else {}), tensors | pulled | rounded | wide
+
+
+def _apart(call: calls.Call) -> tuple[list, list]:
+    """Return the cotangents of a call, none where it is no gradient's, and its inputs."""
+    if not call.vjp:
+        return [], call.arrays
+    first = call.arrays[0]
+    return first if isinstance(first, list) else [first], call.arrays[1:]
 
 
 def _parts(answer) -> tuple:
@@ -159,7 +180,7 @@ def _parts(answer) -> tuple:
 
 def _rounded(part: np.ndarray, call: calls.Call) -> np.ndarray:
     """Return an output in the tested type; counts and indices as they are."""
-    return part.astype(dtype_of(call.dtype)) if measure.is_float(part) else part
+    return part.astype(dtype_of(call.dtype)) if isinstance(part, np.ndarray) and measure.is_float(part) else part
 
 
 # ---- reading ----
@@ -192,21 +213,26 @@ def _field(entry, name: str, kind: type):
 
 def _vector(op: Operator, entry, tensors: dict) -> Vector:
     name, kind, dtype = (_field(entry, key, str) for key in ("id", "kind", "dtype"))
-    if kind not in KINDS or dtype not in calls.FLOATS:
+    if kind not in (*KINDS, GRADIENTS) or dtype not in calls.FLOATS:
         raise ValueError(f"call {name} is of kind {kind[:50]!r} in {dtype[:50]!r}")
     arrays = _named(name, _field(entry, "inputs", list), tensors)
     if not arrays or not isinstance(arrays[0], np.ndarray):
         raise ValueError(f"call {name} has no array first among its inputs")
+    vjp = kind == GRADIENTS
+    if vjp:
+        pulled = _named(name, _field(entry, "cotangents", list), tensors)
+        arrays = [pulled if len(pulled) > 1 else pulled[0], *arrays] if pulled else arrays
     options = {key: _back(value) for key, value in _field(entry, "options", dict).items()}
     label, strict_only = _field(entry, "label", str), _field(entry, "strict_only", bool)
-    call = calls.Call(op, label, dtype, arrays, options, strict_only=strict_only)
+    call = calls.Call(op, label, dtype, arrays, options, strict_only=strict_only, vjp=vjp)
     outputs = _field(entry, "outputs", list)
     try:
         parts = _parts(call.answer)
     except Exception as error:  # whatever an operator says of inputs that are none of its own
         raise ValueError(f"call {name}: {op.name} refuses its inputs: {error}") from error
     wanted = _field(entry, "wanted", list)
-    if not all(isinstance(n, str) for n in outputs + wanted) or {len(outputs), len(wanted)} != {len(parts)}:
+    there = [part is not None for part in parts]
+    if [isinstance(n, str) for n in outputs] != there or [isinstance(n, str) for n in wanted] != there:
         raise ValueError(f"call {name} has outputs {str(outputs)[:50]}, {op.name} returns {len(parts)}")
     told, rounded = (_like(call, _named(name, names, tensors)) for names in (wanted, outputs))
     return Vector(name, kind, call, outputs, told, rounded)
@@ -241,17 +267,24 @@ def verify(vectors, answers, *, grade: str = "C", strict: bool = False) -> Repor
         raise ValueError(f"{answers} is a file of vectors itself: expected one of answers alone")
     report = Report(held.operator.name, held.operator.wing, str(Path(answers)), held.seed, held.dtypes, grade, strict)
     report.floor = max(1, len(held.operator.cases) * len(held.dtypes))
-    trials = {kind: list(_trials(held, kind, given)) for kind in KINDS}
+    trials = {kind: list(_trials(held, kind, given)) for kind in (*KINDS, GRADIENTS)}
     report.ran = len(trials["plain"])
-    report.layers.append(_contract(held, given, [*trials["plain"], *trials["hard"], *trials["special"]]))
+    pulled = {name for v in held.vectors if v.kind == GRADIENTS for name in v.outputs}
+    offers = not pulled.isdisjoint(given)  # who answers none of a gradient's calls is not asked for one
+    asked = [v for v in held.vectors if v.kind != GRADIENTS or offers]
+    report.layers.append(_contract(asked, given, [t for kind in KINDS for t in trials[kind]]))
     values, special = trials["plain"] + trials["hard"], trials["special"]
     report.layers.append(values_layer(values, grade, strict))
     report.layers.append(special_layer(special, grade, strict))
-    report.layers += [Layer("laws", skipped=AWAY), Layer("gradients", skipped="vectors hold no gradients")]
+    # a file has no defaults that could be somebody's mistake
+    nobody = SimpleNamespace(defaults={}, has_vjp=offers)
+    report.layers.append(Layer("laws", skipped=AWAY))
+    report.layers.append(gradients_layer(nobody, held.operator, trials[GRADIENTS], grade))
     counted = values + [t for t in special if not t.call.strict_only]
-    layer, report.named = diagnosis_layer(NOBODY, held.operator, counted, grade)
+    layer, report.named = diagnosis_layer(nobody, held.operator, counted, grade)
     report.layers.append(layer)
-    report.smallest = smallest_failing(values, grade) or smallest_failing(counted, grade)
+    found = (smallest_failing(some, grade) for some in (values, counted, trials[GRADIENTS]))
+    report.smallest = next((t for t in found if t is not None), None)
     report.worst = report.smallest and worst_of(report.smallest)
     report.errors, report.cases, report.versions = (
         histogram(values + special),
@@ -264,24 +297,24 @@ def verify(vectors, answers, *, grade: str = "C", strict: bool = False) -> Repor
 
 def _trials(held: Vectors, kind: str, given: dict) -> Iterator[Trial]:
     for v in held.vectors:
-        if v.kind == kind and all(name in given for name in v.outputs):
-            answer = _like(v.call, [given[name] for name in v.outputs])
+        if v.kind == kind and all(name in given for name in v.outputs if name):
+            answer = _like(v.call, [given[name] if name else None for name in v.outputs])
             yield Trial(v.call, measure.packed(answer), measure.shapes(answer))
 
 
-def _contract(held: Vectors, given: dict, trials: list[Trial]) -> Layer:
+def _contract(asked: list[Vector], given: dict, trials: list[Trial]) -> Layer:
     """Tell of answers that are missing, of another shape or dtype; and of vectors that are not what they were."""
     layer = shape_and_dtype(trials)
     layer.skip(f"layouts, memory, rows, repeatability: {AWAY}")
-    missing = [v for v in held.vectors if any(name not in given for name in v.outputs)]
+    missing = [v for v in asked if any(name not in given for name in v.outputs if name)]
     if missing:
         layer.find(f"no answer for {_place(missing[0])}", "warning", len(missing))
-        layer.cut(f"{len(missing)} of {len(held.vectors)} calls: no answers")
-    known = {name for v in held.vectors for name in v.outputs}
+        layer.cut(f"{len(missing)} of {len(asked)} calls: no answers")
+    known = {name for v in asked for name in v.outputs}
     strange = [name for name in given if name not in known]
     if strange:
         layer.find(f"answers that no call asks for, first {strange[0]}", "warning", len(strange))
-    stale = [v for v in held.vectors if not _as_told(v)]
+    stale = [v for v in asked if not _as_told(v)]
     if stale:
         layer.find(f"the vectors want otherwise than the operator for {_place(stale[0])}", "warning", len(stale))
     return layer

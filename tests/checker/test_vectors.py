@@ -24,7 +24,7 @@ def answers_of(path, function=None, twin=None):
     """Answer every call of a file, as a program elsewhere would: name -> array."""
     held, found = load_vectors(path), {}
     function = function or held.operator.function
-    for v in held.vectors:
+    for v in (v for v in held.vectors if v.kind != "gradients"):
         with np.errstate(all="ignore"):
             answer = twin_answer(twin, v.call) if twin else function(*v.call.handed(), **v.call.options)
         parts = answer if isinstance(answer, tuple) else (answer,)
@@ -83,6 +83,18 @@ def changed(path, to, change=None, tensors=None):
     return to
 
 
+def gradients_of(path, change=lambda d: d):
+    """Answer every gradient's call of a file; `change` is what is wrong with them."""
+    held, found = load_vectors(path), {}
+    for v in (v for v in held.vectors if v.kind == "gradients"):
+        cotangents, *inputs = v.call.handed()
+        cotangents = tuple(cotangents) if isinstance(cotangents, list) else cotangents
+        got = held.operator.gradient(cotangents, *inputs, **v.call.options)
+        parts = got if isinstance(got, tuple) else (got,)
+        found |= {name: change(part) for name, part in zip(v.outputs, parts, strict=False) if name}
+    return found
+
+
 # ---- what is written ----
 
 
@@ -102,6 +114,38 @@ def test_a_file_holds_the_calls_of_a_check(name, tmp_path):
             assert (mine is None) == (theirs is None)
             assert mine is None or (mine.dtype, mine.tobytes()) == (theirs.dtype, theirs.tobytes())
         assert vectors._as_told(v)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", ["rms_norm", "batch_norm_train", "fastfood_project"])
+def test_gradients_are_written_and_judged(name, suffix, tmp_path):
+    need(suffix)
+    path, answers = tmp_path / f"v{suffix}", tmp_path / "answers.npz"
+    export(name, path, seed=3, dtypes=["float32"], gradients=True)
+    right = answers_of(path)
+    for change, verdict, exit_code in [
+        (lambda d: d, "conforms", 0),
+        (lambda d: -d, "fails", 1),
+        (lambda d: 1.001 * d, "fails", 1),
+    ]:
+        write(answers, right | gradients_of(path, lambda d, c=change: np.asarray(c(d), d.dtype)))
+        report = verify(path, answers)
+        assert (layer(report, "gradients").verdict, report.exit_code) == (verdict, exit_code)
+        assert report.enough
+    assert any("the gradient of x is wrong" in words for words in said(report, "gradients"))
+    write(answers, right)
+    report = verify(path, answers)
+    assert (report.exit_code, layer(report, "gradients").skipped) == (0, "the candidate offers none")
+    some = dict(list(gradients_of(path).items())[1:])
+    write(answers, right | some)
+    assert verify(path, answers).exit_code == 3
+
+
+def test_an_operator_without_a_gradient_has_no_gradients_to_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(find_operator("rms_norm"), "gradient", None)
+    with pytest.raises(ValueError, match="rms_norm has no gradient here"):
+        export("rms_norm", tmp_path / "v.npz", gradients=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_wanted_answers_are_there_rounded_and_not(tmp_path):
