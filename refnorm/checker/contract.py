@@ -86,6 +86,8 @@ def alike(call: Call, a: np.ndarray, b: np.ndarray) -> bool:
     """Return whether two answers to one call agree within grade B: a sum may run in another order."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
+    if a.tobytes() == b.tobytes():
+        return True  # the yardstick, eleven calls of the reference, need not be measured
     with quiet():
         far = np.abs(a.astype("float64") - b.astype("float64")) > bound("B", call.reach) * call.yardstick
         return not bool(np.any(far | (np.isnan(a) != np.isnan(b))))
