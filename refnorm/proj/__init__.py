@@ -1,5 +1,13 @@
-"""Map by a basis: transforms and random projections."""
+"""Map by a basis or to the nearest point of a set: transforms, random projections, constraints."""
 
+from .constraint import (
+    project_box_simplex,
+    project_l0_ball,
+    project_l2_ball,
+    project_l2_ball_vjp,
+    project_simplex,
+    project_simplex_vjp,
+)
 from .hadamard import (
     fastfood_project,
     fastfood_project_vjp,
@@ -10,6 +18,12 @@ from .hadamard import (
 __all__ = [
     "fastfood_project",
     "fastfood_project_vjp",
+    "project_box_simplex",
+    "project_l0_ball",
+    "project_l2_ball",
+    "project_l2_ball_vjp",
+    "project_simplex",
+    "project_simplex_vjp",
     "walsh_hadamard_transform",
     "walsh_hadamard_transform_vjp",
 ]
