@@ -14,6 +14,7 @@ from .hadamard import (
     walsh_hadamard_transform,
     walsh_hadamard_transform_vjp,
 )
+from .proximal import soft_threshold
 
 __all__ = [
     "fastfood_project",
@@ -24,6 +25,7 @@ __all__ = [
     "project_l2_ball_vjp",
     "project_simplex",
     "project_simplex_vjp",
+    "soft_threshold",
     "walsh_hadamard_transform",
     "walsh_hadamard_transform_vjp",
 ]
