@@ -21,23 +21,12 @@ SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius", "k",
-    "threshold",
+    "threshold", "alpha", "rtol",
 }  # fmt: skip
 ARRAYS = {
-    "x",
-    "weight",
-    "bias",
-    "cotangent",
-    "mean",
-    "var",
-    "old",
-    "new",
-    "signs",
-    "permutation",
-    "gains",
-    "lower",
-    "upper",
-}
+    "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower", "upper",
+    "basis", "origin", "directions", "a", "b",
+}  # fmt: skip
 
 
 def floor(path: Path) -> int:

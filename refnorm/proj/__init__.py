@@ -14,11 +14,15 @@ from .hadamard import (
     walsh_hadamard_transform,
     walsh_hadamard_transform_vjp,
 )
+from .lora import lora_linear, lora_linear_vjp
 from .proximal import soft_threshold
+from .subspace import subspace_direction_loss, subspace_distance_loss, subspace_project, subspace_remove
 
 __all__ = [
     "fastfood_project",
     "fastfood_project_vjp",
+    "lora_linear",
+    "lora_linear_vjp",
     "project_box_simplex",
     "project_l0_ball",
     "project_l2_ball",
@@ -26,6 +30,10 @@ __all__ = [
     "project_simplex",
     "project_simplex_vjp",
     "soft_threshold",
+    "subspace_direction_loss",
+    "subspace_distance_loss",
+    "subspace_project",
+    "subspace_remove",
     "walsh_hadamard_transform",
     "walsh_hadamard_transform_vjp",
 ]

@@ -8,6 +8,7 @@ from operator import index
 import numpy as np
 
 from .._cases import Draw, case, normal, positive, uniform
+from .._core.norms import length
 from .._core.sums import total as sum_last
 from .._core.thresholds import below_threshold, boxed
 from .._lanes import load, run, takes
@@ -165,17 +166,6 @@ def project_simplex_vjp(cotangent, x, /, *, axis=-1, total=1.0):
         mean = sum_last(xp, xp.where(outside, none, g), roomy=spare) / sum_last(xp, inside, roomy=True)
         dx = xp.where(outside, none, g - mean + (y - y))  # y - y: a NaN of x is one of the answer
     return give_back(xp, dx, x, axis)
-
-
-def length(xp, x, *, roomy):
-    """Return the l2 norm along the last axis, kept; its derivative at 0 is 0."""
-    one = xp.ones_like(x[..., :1])
-    scale = one if roomy else xp.max(xp.abs(x), axis=-1, keepdims=True)
-    # scaled only where squares would overflow or vanish: a division would round
-    high, low = xp.finfo(x.dtype).max ** 0.25, xp.finfo(x.dtype).smallest_normal ** 0.25
-    scale = xp.where((scale > low) & (scale < high) | (scale == 0) | ~xp.isfinite(scale), one, scale)
-    square = sum_last(xp, (x / scale) ** 2, roomy=roomy)
-    return xp.where(square == 0, square, scale * xp.sqrt(xp.where(square == 0, one, square)))
 
 
 @operator(
