@@ -8,6 +8,7 @@ from .constraint import (
     project_simplex,
     project_simplex_vjp,
 )
+from .etf import mutual_coherence, simplex_etf, sparse_etf_energy
 from .hadamard import (
     fastfood_project,
     fastfood_project_vjp,
@@ -23,13 +24,16 @@ __all__ = [
     "fastfood_project_vjp",
     "lora_linear",
     "lora_linear_vjp",
+    "mutual_coherence",
     "project_box_simplex",
     "project_l0_ball",
     "project_l2_ball",
     "project_l2_ball_vjp",
     "project_simplex",
     "project_simplex_vjp",
+    "simplex_etf",
     "soft_threshold",
+    "sparse_etf_energy",
     "subspace_direction_loss",
     "subspace_distance_loss",
     "subspace_project",

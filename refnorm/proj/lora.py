@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from .._cases import case, normal
 from .._core.moments import sum_leading
 from .._core.products import inner
