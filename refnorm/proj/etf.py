@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .._cases import Draw, booleans, case, normal, orthonormal
+from .._core.moments import centered
 from .._core.norms import length
 from .._core.products import inner
 from .._core.sums import total
@@ -18,6 +21,11 @@ def require_vectors(x, least) -> None:
         raise ValueError(f"x must have shape (n, k) with n above 0 and k at least {least}, got {tuple(x.shape)}")
 
 
+def as_columns(x):
+    """Return two rows or more as columns; of one row it and its mirror image."""
+    return (x if len(x) > 1 else np.concatenate([x, x[:, ::-1]])).T.copy()
+
+
 @operator(
     paper=("xiao2024fedloge", "dang2023neural", "shen2023equiangular"),
     cases=[
@@ -27,7 +35,7 @@ def require_vectors(x, least) -> None:
         case("no frame", normal(7, 4, mean=3.0)),
     ],
     bench=case("tall", orthonormal(1024, 256)),
-    rows=lambda x, rng: ([x.T.copy()], {}),
+    rows=lambda x, rng: ([as_columns(x)], {}),
 )
 def simplex_etf(x, /):
     r"""Turn orthonormal columns into a simplex equiangular tight frame.
@@ -68,9 +76,7 @@ def simplex_etf(x, /):
     require_vectors(x, 2)
     (wide,) = widen(xp, x)
     k, spare = x.shape[1], roomy(x, wide)
-    c = wide - wide[:, :1]  # from the first on, so that large offsets lose nothing
-    c = c - total(xp, c, roomy=spare) / k
-    c = c - total(xp, c, roomy=spare) / k
+    c = centered(xp, wide, roomy=spare)
     return give_back(xp, math.sqrt(k / (k - 1)) * c, x)
 
 
@@ -93,7 +99,7 @@ def cosines(xp, columns, *, roomy):
         case("large", normal(3, 5, std=1e4)),
     ],
     bench=case("columns", normal(256, 512)),
-    rows=lambda x, rng: ([x.T.copy()], {}),
+    rows=lambda x, rng: ([as_columns(x)], {}),
 )
 def mutual_coherence(x, /):
     r"""Return the largest magnitude of the cosine of two columns of `x`.
@@ -146,7 +152,10 @@ def mutual_coherence(x, /):
         case("sparse", Draw((8, 5), lambda rng, s: rng.normal(size=s) * booleans(*s, chance=0.4)(rng), "sparse")),
     ],
     bench=case("columns", normal(512, 256)),
-    rows=lambda x, rng: ([x.T.copy() / abs(x).mean()], {"norm": 1.5}),
+    rows=lambda x, rng: (
+        [as_columns(x * rng.uniform(size=x.shape[1])) / abs(x).mean() / x.shape[1] ** 0.5],
+        {"norm": 1.5},
+    ),
 )
 def sparse_etf_energy(x, /, *, norm=0.1, clip=0.99999):
     r"""Return how far the columns of `x` are from a simplex frame of this norm.

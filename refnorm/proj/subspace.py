@@ -183,7 +183,7 @@ def subspace_remove(x, directions, /, *, alpha=1.0, rtol=1e-6):
     wide, d = widen(xp, x, directions)
     spare = roomy(x, wide)
     q = orthonormal_rows(xp, d, rtol, roomy=spare)
-    return give_back(xp, wide - alpha * on(xp, wide, q, None, roomy=spare), x)
+    return give_back(xp, wide - alpha * xp.matmul(inner(xp, wide, q, roomy=spare), q), x)
 
 
 @operator(

@@ -40,8 +40,8 @@ def _(x, /):
 
 @honest(simplex_etf, "NumPy", baseline=True)
 def _(x, /):
-    k = x.shape[1]
-    return (np.sqrt(k / (k - 1)) * (x - np.mean(x, axis=1, keepdims=True))).astype(x.dtype)
+    k, wide = x.shape[1], x.astype(np.float64)
+    return (np.sqrt(k / (k - 1)) * (wide - np.mean(wide, axis=1, keepdims=True))).astype(x.dtype)
 
 
 def cosines(x, diagonal):

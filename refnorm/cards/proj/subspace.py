@@ -52,7 +52,7 @@ def spanned(directions, rtol):
         v = d
         for q in done * 2:
             v = v - (v @ q) * q
-        if lengths(v) > rtol * lengths(d):
+        if not lengths(v) <= rtol * lengths(d):
             done.append(v / lengths(v))
     return np.array(done).reshape(-1, directions.shape[-1])
 
@@ -91,7 +91,8 @@ def _(x, directions, /, *, alpha=1.0, rtol=1e-6):
 @honest(subspace_remove, "NumPy", baseline=True)
 def _(x, directions, /, *, alpha=1.0, rtol=1e-6):
     directions = directions.astype(np.float64)
-    q = spanned(directions / np.max(np.abs(directions), axis=-1, keepdims=True), rtol)
+    size = np.max(np.abs(directions), axis=-1, keepdims=True)
+    q = spanned(directions / np.where(size == 0, 1, size), rtol)
     return (x - alpha * on(x.astype(np.float64), q)).astype(x.dtype)
 
 
