@@ -1,0 +1,115 @@
+"""How simplex frames and the measures of them are got wrong."""
+
+import numpy as np
+
+from ..._registry import conventions, honest, mistake
+from ...proj.etf import mutual_coherence, simplex_etf, sparse_etf_energy
+
+conventions(simplex_etf, "paper")
+conventions(simplex_etf, "fedloge", "ETF_Classifier: U from the QR of random numbers, in float32")
+conventions(mutual_coherence, "code", "the vectors are rows there: hand in the transpose")
+conventions(sparse_etf_energy, "code", "comments speak of unit norm, the code has 0.1", norm=0.1, clip=0.99999)
+
+
+def frame(x, scale, share):
+    return scale * (x - share * np.sum(x, axis=1, keepdims=True))
+
+
+@mistake(simplex_etf, "square root left out", kind="denominator")
+def _(x, /):
+    k = x.shape[1]
+    return frame(x, k / (k - 1), 1 / k)
+
+
+@mistake(simplex_etf, "scale left out", kind="denominator")
+def _(x, /):
+    return frame(x, 1.0, 1 / x.shape[1])
+
+
+@mistake(simplex_etf, "n in place of K", kind="denominator")
+def _(x, /):
+    n = max(len(x), 2)
+    return frame(x, np.sqrt(n / (n - 1)), 1 / n)
+
+
+@mistake(simplex_etf, "centred along the columns", kind="axis")
+def _(x, /):
+    k = x.shape[1]
+    return np.sqrt(k / (k - 1)) * (x - np.mean(x, axis=0, keepdims=True))
+
+
+@honest(simplex_etf, "NumPy", baseline=True)
+def _(x, /):
+    k, wide = x.shape[1], x.astype(np.float64)
+    return (np.sqrt(k / (k - 1)) * (wide - np.mean(wide, axis=1, keepdims=True))).astype(x.dtype)
+
+
+def cosines(x, diagonal):
+    size = np.sqrt(np.sum(x * x, axis=0))
+    unit = x / np.where(size == 0, 1, size)
+    gram = unit.T @ unit
+    np.fill_diagonal(gram, diagonal)
+    return gram, size
+
+
+@mistake(mutual_coherence, "sign kept", kind="sign")
+def _(x, /):
+    return np.asarray(np.max(cosines(x, -1)[0]))
+
+
+@mistake(mutual_coherence, "lengths left out", kind="denominator")
+def _(x, /):
+    gram = np.abs(x.T @ x)
+    np.fill_diagonal(gram, 0)
+    return np.asarray(np.max(gram))
+
+
+@mistake(mutual_coherence, "of the rows", kind="axis")
+def _(x, /):
+    return np.asarray(np.max(np.abs(cosines(x.T, 0)[0])))
+
+
+@mistake(mutual_coherence, "mean in place of the largest", kind="statistic")
+def _(x, /):
+    return np.asarray(np.mean(np.abs(cosines(x, 0)[0])))
+
+
+@honest(mutual_coherence, "NumPy", baseline=True)
+def _(x, /):
+    return np.asarray(np.max(np.abs(cosines(x.astype(np.float64), 0)[0]))).astype(x.dtype)
+
+
+def energy(x, norm, clip, *, diagonal=-1.0, mean=np.mean):
+    gram, size = cosines(x.astype(np.float64), diagonal)
+    angle = np.arccos(np.clip(np.max(gram, axis=1), -clip, clip))
+    return np.asarray(np.sum((size - norm) ** 2) - mean(angle)).astype(x.dtype)
+
+
+@mistake(sparse_etf_energy, "angles added up", kind="denominator")
+def _(x, /, *, norm=0.1, clip=0.99999):
+    return energy(x, norm, clip, mean=np.sum)
+
+
+@mistake(sparse_etf_energy, "cosines to itself among them", kind="set")
+def _(x, /, *, norm=0.1, clip=0.99999):
+    return energy(x, norm, clip, diagonal=1.0)
+
+
+@mistake(sparse_etf_energy, "unit norm", kind="place of a parameter")
+def _(x, /, *, norm=0.1, clip=0.99999):
+    return energy(x, 1.0, clip)
+
+
+@mistake(sparse_etf_energy, "clip left out", kind="place of a parameter")
+def _(x, /, *, norm=0.1, clip=0.99999):
+    return energy(x, norm, 1.0)
+
+
+@mistake(sparse_etf_energy, "angles with a plus", kind="sign")
+def _(x, /, *, norm=0.1, clip=0.99999):
+    return energy(x, norm, clip, mean=lambda angle: -np.mean(angle))
+
+
+@honest(sparse_etf_energy, "NumPy", baseline=True)
+def _(x, /, *, norm=0.1, clip=0.99999):
+    return energy(x, norm, clip)

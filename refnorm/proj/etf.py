@@ -1,0 +1,256 @@
+"""Fixed classifiers: simplex frames, and how far from one a set of vectors is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._cases import Draw, booleans, case, normal, orthonormal
+from .._core.moments import centered
+from .._core.norms import length
+from .._core.products import inner
+from .._core.sums import total
+from .._registry import law, operator
+from .._xp import device, give_back, prepare, roomy, widen
+
+
+def require_vectors(x, least) -> None:
+    """Refuse what is no matrix of `least` columns of one element or more."""
+    if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] < least:
+        raise ValueError(f"x must have shape (n, k) with n above 0 and k at least {least}, got {tuple(x.shape)}")
+
+
+def as_columns(x):
+    """Return two rows or more as columns; of one row it and its mirror image."""
+    return (x if len(x) > 1 else np.concatenate([x, x[:, ::-1]])).T.copy()
+
+
+@operator(
+    paper=("xiao2024fedloge", "dang2023neural", "shen2023equiangular"),
+    cases=[
+        case("square", orthonormal(5, 5)),
+        case("tall", orthonormal(8, 3)),
+        case("two", orthonormal(4, 2)),
+        case("no frame", normal(7, 4, mean=3.0)),
+    ],
+    bench=case("tall", orthonormal(1024, 256)),
+    rows=lambda x, rng: ([as_columns(x)], {}),
+)
+def simplex_etf(x, /):
+    r"""Turn orthonormal columns into a simplex equiangular tight frame.
+
+    .. math:: M = \sqrt{\frac{K}{K - 1}} \, U \Bigl( I_K - \tfrac1K 1 1^T \Bigr)
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The orthonormal columns :math:`U`, of shape (n, K), K at least 2. That they are orthonormal is not checked.
+
+    Returns
+    -------
+    array
+        (n, K), in the dtype, library and device of `x`: columns of unit length, the cosine of any two -1 / (K - 1),
+        and of sum 0. A NaN or an infinity makes its whole row NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers.
+    ValueError
+        `x` has not two axes, or K is below 2, or n is 0.
+
+    References
+    ----------
+    Xiao et al., FedLoGe, 2024; Dang et al., Neural Collapse in Deep Linear Networks, 2023; Shen, Sun and Wei,
+    Equiangular Basis Vectors, 2023 (none read again: confirmed against the code of the first).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.proj.simplex_etf(np.eye(2)).round(4)
+    array([[ 0.7071, -0.7071],
+           [-0.7071,  0.7071]])
+    """
+    xp, x = prepare(x)
+    require_vectors(x, 2)
+    (wide,) = widen(xp, x)
+    k, spare = x.shape[1], roomy(x, wide)
+    c = centered(xp, wide, roomy=spare)
+    return give_back(xp, math.sqrt(k / (k - 1)) * c, x)
+
+
+def cosines(xp, columns, *, roomy):
+    """Return the cosines of all columns with all, 0 where a column is; where it is one with itself; and lengths."""
+    rows = xp.matrix_transpose(columns)
+    size = length(xp, rows, roomy=roomy)
+    unit = rows / xp.where(size == 0, xp.ones_like(size), size)
+    gram = inner(xp, unit, unit, roomy=roomy)
+    places = xp.arange(gram.shape[0], device=device(gram))
+    return gram, xp.expand_dims(places, axis=0) == xp.expand_dims(places, axis=1), size
+
+
+@operator(
+    paper="shen2023equiangular",
+    cases=[
+        case("columns", normal(4, 7)),
+        case("few", normal(9, 2)),
+        case("offset", normal(5, 6, mean=3.0)),
+        case("large", normal(3, 5, std=1e4)),
+    ],
+    bench=case("columns", normal(256, 512)),
+    rows=lambda x, rng: ([as_columns(x)], {}),
+)
+def mutual_coherence(x, /):
+    r"""Return the largest magnitude of the cosine of two columns of `x`.
+
+    .. math:: \mu = \max_{i \ne j} \frac{|\langle x_i, x_j \rangle|}{\lVert x_i \rVert \lVert x_j \rVert}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The vectors as columns, of shape (n, K), K at least 2.
+
+    Returns
+    -------
+    array
+        One number from 0 to 1, in the dtype, library and device of `x`; for K unit vectors in n < K dimensions at
+        least sqrt((K - n) / (n (K - 1))), the bound of Welch. A column of zeros is at right angles to all. A NaN or
+        an infinity makes it NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers.
+    ValueError
+        `x` has not two axes, or K is below 2, or n is 0.
+
+    References
+    ----------
+    Shen, Sun and Wei, Equiangular Basis Vectors, 2023 (not read again: confirmed against the check in its script).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.proj.mutual_coherence(np.array([[1.0, 3.0], [0.0, -4.0]]))
+    array(0.6)
+    """
+    xp, x = prepare(x)
+    require_vectors(x, 2)
+    (wide,) = widen(xp, x)
+    gram, itself, _ = cosines(xp, wide, roomy=roomy(x, wide))
+    largest = xp.max(xp.where(itself, 0 * gram, xp.abs(gram)), axis=(0, 1), keepdims=True)
+    return give_back(xp, xp.reshape(largest, ()), x)
+
+
+@operator(
+    paper="xiao2024fedloge",
+    cases=[
+        case("columns", normal(6, 4)),
+        case("loud norm", normal(5, 3), norm=1.5),
+        case("loud clip", normal(3, 6), clip=0.25),
+        case("sparse", Draw((8, 5), lambda rng, s: rng.normal(size=s) * booleans(*s, chance=0.4)(rng), "sparse")),
+    ],
+    bench=case("columns", normal(512, 256)),
+    rows=lambda x, rng: (
+        [as_columns(x * rng.uniform(size=x.shape[1])) / abs(x).mean() / x.shape[1] ** 0.5],
+        {"norm": 1.5},
+    ),
+)
+def sparse_etf_energy(x, /, *, norm=0.1, clip=0.99999):
+    r"""Return how far the columns of `x` are from a simplex frame of this norm.
+
+    .. math:: E = \sum_k (\lVert x_k \rVert - \nu)^2 - \frac1K \sum_k \arccos \bigl(
+        \mathrm{clip} ( \max_{j \ne k} \cos(x_k, x_j) ) \bigr)
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The class vectors as columns, of shape (n, K), K at least 2: masked already, where they are to be sparse.
+    norm : float
+        The length :math:`\nu` that columns shall have.
+    clip : float
+        Cosines are kept from minus this to this, above 0 and at most 1.
+
+    Returns
+    -------
+    array
+        One number, in the dtype, library and device of `x`. A simplex frame of this norm has -arccos(-1 / (K - 1)).
+        A column of zeros is at right angles to all. A NaN or an infinity makes it NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers, or an option is no number.
+    ValueError
+        `x` has not two axes, K is below 2, n is 0, `norm` is not finite, or `clip` is not in 0..1.
+
+    Notes
+    -----
+    The released code takes the mask as x != 0 and multiplies the gradient by it; its comments speak of unit norm while
+    the norm is 0.1. Cosines to itself are set to -1 before the maximum.
+
+    References
+    ----------
+    Xiao et al., FedLoGe, 2024 (not read again: confirmed against its code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> round(float(refnorm.proj.sparse_etf_energy(np.array([[0.1, 0.0], [0.0, 0.1]]))), 6)
+    -1.570796
+    """
+    xp, x = prepare(x)
+    require_vectors(x, 2)
+    if not math.isfinite(norm):
+        raise ValueError(f"norm must be finite, got {norm!r}")
+    if not 0 < clip <= 1:
+        raise ValueError(f"clip must be in 0..1 and above 0, got {clip!r}")
+    (wide,) = widen(xp, x)
+    spare = roomy(x, wide)
+    gram, itself, size = cosines(xp, wide, roomy=spare)
+    nearest = xp.max(xp.where(itself, 0 * gram - 1, gram), axis=-1, keepdims=True)
+    low, high = xp.full_like(nearest, -clip), xp.full_like(nearest, clip)
+    angle = xp.acos(xp.minimum(xp.maximum(nearest, low), high))
+    each = (size - norm) ** 2 - angle / x.shape[1]
+    return give_back(xp, xp.reshape(total(xp, xp.reshape(each, (-1,)), roomy=spare), ()), x)
+
+
+# ---- laws ----
+
+
+@law(simplex_etf, orthonormal(6, 4))
+def gram_is_that_of_a_simplex(f, x):
+    y = f(x)
+    return 3 * y.T @ y, 4 * (x.T @ x) - 1
+
+
+@law(simplex_etf, orthonormal(6, 4))
+def columns_sum_to_zero(f, x):
+    return f(x).sum(axis=1) + x[:, 0], x[:, 0]
+
+
+@law(simplex_etf, orthonormal(6, 4))
+def turns_with_its_basis(f, x):
+    return f(x[::-1]), f(x)[::-1]
+
+
+@law(mutual_coherence, normal(4, 7))
+def lengths_are_free(f, x):
+    return f(x * x[:1]), f(x)
+
+
+@law(mutual_coherence, normal(4, 7))
+def order_of_columns_is_free(f, x):
+    return f(x[:, ::-1]), f(x)
+
+
+@law(sparse_etf_energy, normal(4, 7))
+def order_of_classes_is_free(f, x):
+    return f(x[:, ::-1], norm=0.5), f(x, norm=0.5)
+
+
+@law(sparse_etf_energy, normal(4, 7))
+def norm_moves_the_first_term_alone(f, x):
+    lengths = (x**2).sum(axis=0) ** 0.5
+    return f(x, norm=0.5) - f(x, norm=0.0), (0.25 - lengths).sum()

@@ -1,0 +1,15 @@
+"""The low-rank update in long double: the merged weight, and a sum for each output."""
+
+import numpy as np
+
+from oracles import WIDE
+
+
+def lora_linear(x, weight, a, b, bias=None, *, scale=1.0):
+    outputs = []
+    for i in range(len(weight)):
+        y = np.sum(x * weight[i], axis=-1)
+        for k in range(len(a)):
+            y = y + WIDE(scale) * b[i, k] * np.sum(x * a[k], axis=-1)
+        outputs.append(y if bias is None else y + bias[i])
+    return np.stack(outputs, axis=-1)
