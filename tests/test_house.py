@@ -21,8 +21,12 @@ SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "norm_before_gate",
+    "inverse", "compressed", "kind",
 }  # fmt: skip
-ARRAYS = {"x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "gate"}
+ARRAYS = {
+    "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "gate", "gain",
+    "shift", "rotation", "v", "alpha",
+}  # fmt: skip
 
 
 def floor(path: Path) -> int:

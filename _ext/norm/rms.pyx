@@ -1,157 +1,10 @@
-# Rows scaled to unit root mean square: y = x / sqrt(mean(x^2) + eps) * weight, and its gradient.
-# Structs are copied to locals before a loop: through a pointer the compiler must assume that a store to y changes them.
+# Rows scaled to unit root mean square: y = x / sqrt(mean(x^2) + eps) * weight, plain or gated, and the gradients.
 from libc.math cimport sqrt
 from libc.string cimport memset
 from vec cimport *
 from arrays cimport *
 from rows cimport *
-
-
-cdef struct measure:              # what turns an x of this row into x * scale * root
-    double scale                  # 1 but for float64 near the ends of its range
-    pair root                     # 1 / sqrt(mean(x^2) + eps) of the scaled row; lo only for float64
-
-
-cdef inline vd scaled(vd x, const measure *u, bint wide) noexcept nogil:
-    if wide:
-        x = x * u.scale
-        return x * u.root.hi + x * u.root.lo
-    return x * u.root.hi
-
-
-# ---- float32 and halves: squares of them are exact in double and stay far from its ends ----
-
-cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim) noexcept nogil:
-    cdef vd a = vset(0), b = a, c = a, d = a, v
-    cdef Py_ssize_t j = 0
-    while j + 4 * VW <= n:
-        prefetch(aim + j)
-        prefetch(aim + j + 2 * VW)
-        v = vload(x + j); a = a + v * v
-        v = vload(x + j + VW); b = b + v * v
-        v = vload(x + j + 2 * VW); c = c + v * v
-        v = vload(x + j + 3 * VW); d = d + v * v
-        j += 4 * VW
-    while j + VW <= n:
-        v = vload(x + j); a = a + v * v
-        j += VW
-    if j < n:
-        v = vload_first(x + j, n - j); a = a + v * v
-    q[0] = q[0] + ((a + b) + (c + d))
-
-
-cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, const char *aim,
-                        measure *u) noexcept nogil:
-    cdef vd q = vset(0)
-    cdef Py_ssize_t j = 0, m
-    while j < n:
-        m = min(PIECE, n - j)
-        add_squares(take(row, step, j, m, room), m, &q, <const real *>aim + j)
-        j += m
-    u.scale, u.root.hi, u.root.lo = 1, 1 / sqrt(vsum(q) / n + eps), 0
-
-
-# ---- float64: the rounding errors of the sum are carried along ----
-
-cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, double scale) noexcept nogil:
-    cdef Py_ssize_t j = 0
-    cdef vd v
-    cdef vpair here = q[0]
-    while j + VW <= n:
-        v = vload(x + j) * scale
-        add(&here, v * v)
-        j += VW
-    if j < n:
-        v = vload_first(x + j, n - j) * scale
-        add(&here, v * v)
-    q[0] = here
-
-
-cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, real *room, double scale) noexcept nogil:
-    cdef vpair q
-    cdef Py_ssize_t j = 0, m
-    q.hi = q.lo = vset(0)
-    while j < n:
-        m = min(PIECE, n - j)
-        add_scaled_squares(&q, take(row, step, j, m, room), m, scale)
-        j += m
-    return total(q)
-
-
-cdef bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, real *room, measure *u) noexcept nogil:
-    """Return whether the row lies near an end of the range."""
-    cdef pair q = square_sum(row, step, n, room, 1)
-    cdef bint middling = tame(q.hi)
-    u.scale = 1
-    if not middling:
-        u.scale = scale_for(largest_of(row, step, n, room), eps)
-        q = square_sum(row, step, n, room, u.scale)
-    u.root = inverse_root(over(q, n), eps * u.scale * u.scale)
-    return not middling
-
-
-# ---- the output ----
-
-cdef void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
-                       bint stream) noexcept nogil:
-    cdef Py_ssize_t j = 0, k
-    cdef vd v, next
-    cdef measure this = u[0]
-    while j + 4 * VW <= n:
-        prefetch(ahead + j)
-        prefetch(ahead + j + 2 * VW)
-        for k in range(2):
-            v = scaled(vload(x + j), &this, sizeof(real) == 8) * vload(w + j)
-            next = scaled(vload(x + j + VW), &this, sizeof(real) == 8) * vload(w + j + VW)
-            if stream: vstream2(y + j, v, next)
-            else: vstore2(y + j, v, next)
-            j += 2 * VW
-    while j + VW <= n:
-        vstore(y + j, scaled(vload(x + j), &this, sizeof(real) == 8) * vload(w + j))
-        j += VW
-    if j < n:
-        v = scaled(vload_first(x + j, n - j), &this, sizeof(real) == 8)
-        v = v * vload_first(w + j, n - j)
-        vstore_first(y + j, v, n - j)
-
-
-cdef void rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, void *oy, real *_) noexcept nogil:
-    cdef Py_ssize_t i = lo, j, k, m, n = size_of(ox, -1), sx = step_of(ox, -1), sy = step_of(oy, -1)
-    cdef Py_ssize_t sw = 0, rows
-    cdef real rx[PIECE]
-    cdef real ry[PIECE]
-    cdef double rw[PIECE]
-    cdef const double *wide_w = NULL
-    cdef const char *w = bytes_of(ow)
-    cdef const char *x[GROUP]
-    cdef const char *ahead
-    cdef char *y
-    cdef measure u[GROUP]
-    cdef bint beside = sy == sizeof(real), far = bytes_in(oy) >= FAR, early = NEAR < bytes_in(oy) < FAR, stream
-    if n == 0: return
-    if w != NULL: sw = step_of(ow, 0)
-    if n <= PIECE: wide_w = widen(w, sw, 0, n, 1, rw, _)
-    while i < hi:
-        rows = min(together(n), hi - i)
-        for k in range(rows):
-            x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
-            y = bytes_of(oy) + offset_of(oy, i + k, 1)
-            if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-            else: narrow(x[k], sx, n, eps, rx, <const char *>y if beside and early else x[k], &u[k])
-        j = 0
-        while j < n:
-            m = min(PIECE, n - j)
-            if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
-            for k in range(rows):
-                y = bytes_of(oy) + offset_of(oy, i + k, 1)
-                ahead = bytes_of(ox) + offset_of(ox, min(i + k + rows, hi - 1), 1)
-                stream = sizeof(real) >= 4 and far and beside and x[k] != y and (<size_t>y) % 64 == 0
-                scale(take(x[k], sx, j, m, rx), wide_w, <real *>y + j if beside else ry, m, &u[k],
-                      <const real *>ahead + j, stream)
-                if not beside: give(y, sy, j, m, ry)
-            j += m
-        i += rows
-    if far: fence()
+from squares cimport *
 
 
 def rms_norm(Py_ssize_t lo, Py_ssize_t hi, x, weight, double eps, out):
@@ -160,10 +13,10 @@ def rms_norm(Py_ssize_t lo, Py_ssize_t hi, x, weight, double eps, out):
     cdef void *pw = <void *>weight
     cdef void *po = <void *>out
     with nogil:
-        if kind == c'f': rows[float](lo, hi, px, pw, eps, po, NULL)
-        elif kind == c'd': rows[double](lo, hi, px, pw, eps, po, NULL)
-        elif kind == c'e': rows[f16](lo, hi, px, pw, eps, po, NULL)
-        else: rows[bf16](lo, hi, px, pw, eps, po, NULL)
+        if kind == c'f': scaled_rows[float](lo, hi, px, pw, eps, False, po, NULL)
+        elif kind == c'd': scaled_rows[double](lo, hi, px, pw, eps, False, po, NULL)
+        elif kind == c'e': scaled_rows[f16](lo, hi, px, pw, eps, False, po, NULL)
+        else: scaled_rows[bf16](lo, hi, px, pw, eps, False, po, NULL)
 
 
 # ---- the gradient ----
@@ -257,8 +110,8 @@ cdef void blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *ow, dou
             for k in range(rows):
                 g[k] = bytes_of(og) + offset_of(og, i + k, 1)
                 x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
-                if sizeof(real) == 8: wide(x[k], sx, n, eps, rx, &u[k])
-                else: narrow(x[k], sx, n, eps, rx, g[k] if sg == sizeof(real) else x[k], &u[k])
+                if sizeof(real) == 8: wide(x[k], sx, n, eps, False, rx, &u[k])
+                else: narrow(x[k], sx, n, eps, False, rx, g[k] if sg == sizeof(real) else x[k], &u[k])
                 a[k].hi = a[k].lo = vset(0)
             j = 0
             while j < n:
@@ -455,8 +308,8 @@ cdef void gated_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *oz, void *ow,
         leap = bytes_of(oz) + offset_of(oz, min(i + 1, hi - 1), 1) - r.z
         scale, strange = 1, False
         if not first: strange = measure_products(&r, h, kept, eps, rx, rz, &u)
-        elif sizeof(real) == 8: strange = wide(r.x, r.sx, n, eps, rx, &u)
-        else: narrow(r.x, r.sx, n, eps, rx, r.x, &u)
+        elif sizeof(real) == 8: strange = wide(r.x, r.sx, n, eps, False, rx, &u)
+        else: narrow(r.x, r.sx, n, eps, False, rx, r.x, &u)
         if strange:
             scale = scale_for(largest_of(r.x, r.sx, n, rx) if first else largest_product(&r, h, kept, rx, rz), 0)
             u.scale /= scale
@@ -569,8 +422,8 @@ cdef void gated_blocks(Py_ssize_t lo, Py_ssize_t hi, void *og, void *ox, void *o
             g, dx = bytes_of(og) + offset_of(og, i, 1), bytes_of(od) + offset_of(od, i, 1)
             r.x, r.z = bytes_of(ox) + offset_of(ox, i, 1), bytes_of(oz) + offset_of(oz, i, 1)
             if not first: measure_products(&r, h, False, eps, rx, rz, &u)
-            elif sizeof(real) == 8: wide(r.x, r.sx, n, eps, rx, &u)
-            else: narrow(r.x, r.sx, n, eps, rx, r.x, &u)
+            elif sizeof(real) == 8: wide(r.x, r.sx, n, eps, False, rx, &u)
+            else: narrow(r.x, r.sx, n, eps, False, rx, r.x, &u)
             a.hi = a.lo = vset(0)
             j = 0
             while j < n:

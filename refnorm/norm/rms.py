@@ -14,6 +14,7 @@ from .._xp import (
     prepare,
     require_along,
     require_same_shape,
+    require_switch,
     roomy,
     to_rows,
     widen,
@@ -187,12 +188,6 @@ def silu(xp, z):
     e = xp.exp(-xp.abs(z))
     c = xp.where(z < 0, e, xp.ones_like(e)) / (1 + e)
     return z * c, c
-
-
-def require_switch(name, value) -> None:
-    """Refuse what is neither True nor False."""
-    if value is not True and value is not False:
-        raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 @operator(
