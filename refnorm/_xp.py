@@ -25,6 +25,7 @@ __all__ = [
     "require_indices",
     "require_same_shape",
     "require_shape",
+    "require_switch",
     "roomy",
     "to_rows",
     "widen",
@@ -261,6 +262,12 @@ def require_indices(xp, name: str, x, shape) -> None:
 def require_same_shape(name: str, x, other) -> None:
     """Refuse an array that has not the shape of another."""
     require_shape(name, x, tuple(other.shape))
+
+
+def require_switch(name, value) -> None:
+    """Refuse what is neither True nor False."""
+    if value is not True and value is not False:
+        raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def require_along(x, axis, eps=0.0, weight=None, bias=None) -> None:

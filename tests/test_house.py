@@ -21,11 +21,11 @@ SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius", "k",
-    "threshold", "alpha", "rtol", "norm", "clip",
+    "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind",
 }  # fmt: skip
 ARRAYS = {
-    "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower", "upper",
-    "basis", "origin", "directions", "a", "b",
+    "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
+    "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha",
 }  # fmt: skip
 
 

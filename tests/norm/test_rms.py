@@ -1,10 +1,10 @@
-"""rms_norm by hand, at its edges, and against torch, onnxruntime and the paper's invariances."""
+"""rms_norm and gated_rms_norm by hand, at their edges, and against torch, onnxruntime and the paper's invariances."""
 
 import numpy as np
 import pytest
 
 import refnorm
-from refnorm.norm import rms_norm, rms_norm_vjp
+from refnorm.norm import gated_rms_norm, gated_rms_norm_vjp, rms_norm, rms_norm_vjp
 
 
 @pytest.mark.parametrize("lane", ["formula", "kernel"])
@@ -103,3 +103,102 @@ def test_equals_onnx_opset_23():
     (wanted,) = session.run(None, {"x": x, "w": w})
     assert np.allclose(rms_norm(x, w, **refnorm.convention("onnx", "rms_norm")), wanted, rtol=1e-6)
     assert not np.allclose(rms_norm(x, w), wanted, rtol=1e-2)
+
+
+# ---- gated ----
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+def test_gated_by_hand(lane):
+    """silu(ln 3) = 3/4 ln 3, silu(-ln 3) = -1/4 ln 3; with eps = 2.75 the root is 3; gated first 9/4, -1 times ln 3."""
+    x = np.array([[3.0, 4.0, 0.0, 0.0]])
+    z = np.log(3) * np.array([[1.0, -1.0, 1.0, 1.0]])
+    w = np.array([1.0, 2.0, 3.0, 4.0])
+    with refnorm.lane(lane):
+        first = gated_rms_norm(x, z, w, eps=2.75)
+        later = gated_rms_norm(x, z, w, norm_before_gate=False, eps=0.0)
+    assert np.allclose(first, np.log(3) * np.array([[0.75, -2 / 3, 0, 0]]), rtol=1e-15)
+    h = np.array([9 / 4, -1.0, 0, 0])
+    assert np.allclose(later, w * h / np.sqrt(np.mean(h * h)), rtol=1e-15)
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+@pytest.mark.parametrize("first", [True, False])
+def test_gates_far_out(lane, first):
+    """silu is z, 0 or the tiny z e^z far out, never NaN from an overflow; NaN at -inf, as torch has it."""
+    x = np.full((1, 4), 2.0)
+    z = np.array([[800.0, -800.0, -700.0, 0.0]])
+    with refnorm.lane(lane), np.errstate(all="ignore"):
+        y = gated_rms_norm(x, z, norm_before_gate=first, eps=0.0)
+        assert np.allclose(
+            y, np.array([[800, 0, -700 * np.exp(-700.0), 0]]) / (1 if first else 400), rtol=1e-13, atol=0
+        )
+        z[0, 1] = -np.inf
+        nan = np.isnan(gated_rms_norm(x, z, norm_before_gate=first))
+    assert nan.tolist() == [[not first, True, not first, not first]]
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1e300])
+def test_gated_squares_neither_overflow_nor_vanish(lane, first, scale):
+    x, z = np.array([[3.0, 4.0, 0.0, 0.0]]), np.array([[1.0, 2.0, 3.0, 4.0]])
+    with refnorm.lane(lane):
+        wanted = gated_rms_norm(x, z, norm_before_gate=first, eps=0.0)
+        got = gated_rms_norm(x * scale, z, norm_before_gate=first, eps=0.0)
+    assert np.allclose(got, wanted, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_rows_longer_than_what_is_kept(lane, dtype):
+    """Beyond 8192 the kernel works products out twice."""
+    rng = np.random.default_rng(3)
+    x, z, w = (rng.normal(size=s).astype(dtype) for s in ((2, 9001), (2, 9001), 9001))
+    h = x * (z / (1 + np.exp(-z.astype("longdouble"))))
+    wanted = h / np.sqrt(np.mean(h * h, axis=1, keepdims=True) + 0.25) * w
+    with refnorm.lane(lane):
+        got = gated_rms_norm(x, z, w, norm_before_gate=False, eps=0.25)
+    assert np.allclose(got, wanted.astype(dtype), rtol=4 * np.finfo(dtype).eps, atol=1e-7)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_gated_equals_torch_and_its_gradient(torch, first):
+    """Written as ``rms_norm_ref`` of state-spaces/mamba has it."""
+    rng = np.random.default_rng(4)
+    x, z, g = (torch.from_numpy(rng.normal(size=(5, 7))).requires_grad_() for _ in range(3))
+    w = torch.from_numpy(rng.normal(size=7)).requires_grad_()
+    silu, norm = torch.nn.functional.silu, torch.nn.functional.rms_norm
+    wanted = norm(x, (7,), w, 0.3) * silu(z) if first else norm(x * silu(z), (7,), w, 0.3)
+    arrays = [a.detach().numpy() for a in (x, z, w)]
+    name = "mamba" if first else "mamba2"
+    options = {**refnorm.convention(name, "gated_rms_norm"), "eps": 0.3}
+    assert np.allclose(gated_rms_norm(*arrays, **options), wanted.detach(), rtol=1e-14)
+    options["norm_before_gate"] = not first
+    assert not np.allclose(gated_rms_norm(*arrays, **options), wanted.detach(), rtol=1e-2)
+    for lane in ("formula", "kernel"):
+        with refnorm.lane(lane):
+            got = gated_rms_norm_vjp(g.detach().numpy(), *arrays, norm_before_gate=first, eps=0.3)
+        for a, b in zip(got, torch.autograd.grad(wanted, (x, z, w), g, retain_graph=True), strict=True):
+            assert np.allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+def test_gated_refusals(lane):
+    x = np.ones((2, 3), "float32")
+    with refnorm.lane(lane):
+        for call, error, said in [
+            (lambda: gated_rms_norm(x, None), TypeError, "gate must be an array"),
+            (lambda: gated_rms_norm(x, x[:1]), ValueError, r"gate must have shape \(2, 3\), got \(1, 3\)"),
+            (lambda: gated_rms_norm(x, x, x[0, :2]), ValueError, "weight must have shape"),
+            (
+                lambda: gated_rms_norm(x, x, norm_before_gate=1),
+                TypeError,
+                "norm_before_gate must be True or False, got 1",
+            ),
+            (lambda: gated_rms_norm(x, x, eps=-1.0), ValueError, "eps"),
+            (lambda: gated_rms_norm(x, x, out=x[:1]), ValueError, "out"),
+            (lambda: gated_rms_norm_vjp(x, x, x[:1]), ValueError, "gate must have shape"),
+        ]:
+            with pytest.raises(error, match=said):
+                call()

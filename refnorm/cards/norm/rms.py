@@ -1,9 +1,9 @@
-"""How rms_norm is got wrong, and what frameworks call it with."""
+"""How rms_norm and its gated sister are got wrong, and what frameworks call them with."""
 
 import numpy as np
 
 from ..._registry import conventions, honest, mistake, survivor
-from ...norm.rms import rms_norm
+from ...norm.rms import gated_rms_norm, rms_norm
 from ..rows import along, of_torch, rowwise
 
 conventions(rms_norm, "paper", "the definition has no eps", eps=0.0)
@@ -135,5 +135,154 @@ def _(x, weight=None, /, *, axis=-1, eps=1e-6):
 survivor(
     rms_norm,
     "rms_norm_vjp > two_sum: part = s - a: s - a narrowed",
+    "rounding alone, but long double does not scale what float64 would overflow on, and float32 overflows there",
+)
+
+
+# ---- gated ----
+
+conventions(gated_rms_norm, "mamba2", "the gated norm of Mamba2's blocks: gate first", norm_before_gate=False, eps=1e-5)
+conventions(
+    gated_rms_norm, "mamba", "the class RMSNorm of layernorm_gated.py: norm first", norm_before_gate=True, eps=1e-5
+)
+conventions(gated_rms_norm, "mamba function", "rmsnorm_fn of that file: norm first", norm_before_gate=True, eps=1e-6)
+conventions(gated_rms_norm, "hydra", "the class of mamba, norm first", norm_before_gate=True, eps=1e-5)
+
+
+def sigmoid(z):
+    e = np.exp(-np.abs(z))
+    return np.where(z < 0, e, np.ones_like(e)) / (1 + e)
+
+
+def of_gates(twin):
+    """Let ``twin(rows, gates, weight, norm_before_gate, eps)`` be called as the operator is."""
+
+    def call(x, gate, weight=None, /, *, axis=-1, norm_before_gate=True, eps=1e-5):
+        both = np.stack([x, gate])
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        last = tuple(a % x.ndim + 1 for a in axes)
+
+        def rows(pair, *parameters):
+            y = twin(pair[0], pair[1], *(parameters or (None,)), norm_before_gate, eps)
+            return np.stack([y, y])
+
+        return rowwise(rows)(both, *(() if weight is None else (weight,)), axis=last)[0]
+
+    return call
+
+
+def gated(x, z, weight, first, eps, gate=lambda z: z * sigmoid(z), square=mean_square):
+    h = x if first else x * gate(z)
+    y = scaled(h / np.sqrt(square(h) + eps), weight)
+    return y * gate(z) if first else y
+
+
+@mistake(gated_rms_norm, "gate on the other side of the norm", kind="order of the gate")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, not first, eps)
+
+
+@mistake(gated_rms_norm, "always the norm first", kind="order of the gate")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, True, eps)
+
+
+@mistake(gated_rms_norm, "x and gate change places", kind="order of the arrays")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(z, x, weight, first, eps)
+
+
+@mistake(gated_rms_norm, "sigmoid in place of silu", kind="activation")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, first, eps, gate=sigmoid)
+
+
+@mistake(gated_rms_norm, "GELU's 1.702 in the sigmoid", kind="activation")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, first, eps, gate=lambda z: z * sigmoid(1.702 * z))
+
+
+@mistake(gated_rms_norm, "no gate", kind="activation")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, first, eps, gate=np.ones_like)
+
+
+@mistake(gated_rms_norm, "eps outside the root", kind="place of a parameter")
+@of_gates
+def _(x, z, weight, first, eps):
+    h = x if first else x * z * sigmoid(z)
+    y = scaled(h / (np.sqrt(mean_square(h)) + eps), weight)
+    return y * z * sigmoid(z) if first else y
+
+
+@mistake(gated_rms_norm, "eps left out", kind="place of a parameter")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, first, 0.0)
+
+
+@mistake(gated_rms_norm, "sum in place of mean", kind="denominator")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, first, eps, square=lambda h: np.sum(h * h, axis=-1, keepdims=True))
+
+
+@mistake(gated_rms_norm, "mean taken off first", kind="statistic")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x - np.mean(x, axis=-1, keepdims=True), z, weight, first, eps)
+
+
+@mistake(gated_rms_norm, "weight left out", kind="order of the affine part")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, None, first, eps)
+
+
+@mistake(gated_rms_norm, "gate rounded to half", kind="cast order")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(x, z, weight, first, eps, gate=lambda z: (z * sigmoid(z)).astype(np.float16).astype(x.dtype))
+
+
+@mistake(gated_rms_norm, "NaN taken for zero", kind="NaN")
+@of_gates
+def _(x, z, weight, first, eps):
+    return gated(np.nan_to_num(x, posinf=np.inf, neginf=-np.inf), z, weight, first, eps)
+
+
+# both multiply by the gate last: (x silu) / root keeps few digits of a denormal product
+
+
+@honest(gated_rms_norm, "NumPy")
+@of_gates
+def _(x, z, weight, first, eps):
+    s = z * sigmoid(z)
+    root = np.sqrt(mean_square(x if first else x * s) + x.dtype.type(eps))
+    return scaled(x / root, weight) * s
+
+
+@honest(gated_rms_norm, "torch", needs="torch")
+@of_gates
+def _(x, z, weight, first, eps):
+    import torch
+    from torch.nn.functional import rms_norm, silu
+
+    x, z, w = (p if p is None else torch.from_numpy(np.array(p)) for p in (x, z, weight))
+    if first:
+        return (rms_norm(x, x.shape[-1:], w, eps) * silu(z)).numpy()
+    root = torch.sqrt(torch.mean((x * silu(z)) ** 2, dim=-1, keepdim=True) + eps)
+    return ((x / root if w is None else x / root * w) * silu(z)).numpy()
+
+
+survivor(
+    gated_rms_norm,
+    "gated_rms_norm_vjp > two_sum: part = s - a: s - a narrowed",
     "rounding alone, but long double does not scale what float64 would overflow on, and float32 overflows there",
 )

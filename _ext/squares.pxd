@@ -1,0 +1,197 @@
+# What norms by the mean square share: how it is measured, and rows brought to its root. A row that is `compressed` is
+# one of mean zero without its last element, which is minus the sum of the others and counts as one more.
+# Structs are copied to locals before a loop: through a pointer the compiler must assume that a store to y changes them.
+from libc.math cimport sqrt, fma
+from vec cimport *
+from arrays cimport *
+from rows cimport *
+
+
+cdef struct measure:              # what turns an x of this row into x * scale * root
+    double scale                  # 1 but for float64 near the ends of its range
+    pair root                     # 1 / sqrt(mean(x^2) + eps) of the scaled row; lo only for float64
+
+
+cdef inline vd scaled(vd x, const measure *u, bint wide) noexcept nogil:
+    if wide:
+        x = x * u.scale
+        return x * u.root.hi + x * u.root.lo
+    return x * u.root.hi
+
+
+# ---- float32 and halves: squares of them are exact in double and stay far from its ends ----
+
+cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim) noexcept nogil:
+    cdef vd a = vset(0), b = a, c = a, d = a, v
+    cdef Py_ssize_t j = 0
+    while j + 4 * VW <= n:
+        prefetch(aim + j)
+        prefetch(aim + j + 2 * VW)
+        v = vload(x + j); a = a + v * v
+        v = vload(x + j + VW); b = b + v * v
+        v = vload(x + j + 2 * VW); c = c + v * v
+        v = vload(x + j + 3 * VW); d = d + v * v
+        j += 4 * VW
+    while j + VW <= n:
+        v = vload(x + j); a = a + v * v
+        j += VW
+    if j < n:
+        v = vload_first(x + j, n - j); a = a + v * v
+    q[0] = q[0] + ((a + b) + (c + d))
+
+
+cdef inline void add_elements(const real *x, Py_ssize_t n, vd *s) noexcept nogil:
+    cdef vd a = vset(0), b = a, c = a, d = a
+    cdef Py_ssize_t j = 0
+    while j + 4 * VW <= n:
+        a = a + vload(x + j)
+        b = b + vload(x + j + VW)
+        c = c + vload(x + j + 2 * VW)
+        d = d + vload(x + j + 3 * VW)
+        j += 4 * VW
+    while j + VW <= n:
+        a = a + vload(x + j)
+        j += VW
+    if j < n: a = a + vload_first(x + j, n - j)
+    s[0] = s[0] + ((a + b) + (c + d))
+
+
+cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, const char *aim,
+                        measure *u) noexcept nogil:
+    cdef vd q = vset(0), s = vset(0)
+    cdef Py_ssize_t j = 0, m
+    cdef const real *x
+    cdef double missing
+    while j < n:
+        m = min(PIECE, n - j)
+        x = take(row, step, j, m, room)
+        add_squares(x, m, &q, <const real *>aim + j)
+        if compressed: add_elements(x, m, &s)
+        j += m
+    missing = vsum(s)
+    u.scale, u.root.hi, u.root.lo = 1, 1 / sqrt((vsum(q) + missing * missing) / (n + compressed) + eps), 0
+
+
+# ---- float64: the rounding errors of the sum are carried along ----
+
+cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, double scale) noexcept nogil:
+    cdef Py_ssize_t j = 0
+    cdef vd v
+    cdef vpair here = q[0]
+    while j + VW <= n:
+        v = vload(x + j) * scale
+        add(&here, v * v)
+        j += VW
+    if j < n:
+        v = vload_first(x + j, n - j) * scale
+        add(&here, v * v)
+    q[0] = here
+
+
+cdef inline void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, double scale) noexcept nogil:
+    cdef Py_ssize_t j = 0
+    cdef vpair here = s[0]
+    while j + VW <= n:
+        add(&here, vload(x + j) * scale)
+        j += VW
+    if j < n: add(&here, vload_first(x + j, n - j) * scale)
+    s[0] = here
+
+
+cdef inline pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale) noexcept nogil:
+    cdef vpair q, s
+    cdef pair p, missing
+    cdef double m_square, rest
+    cdef const real *x
+    cdef Py_ssize_t j = 0, m
+    q.hi = q.lo = s.hi = s.lo = vset(0)
+    while j < n:
+        m = min(PIECE, n - j)
+        x = take(row, step, j, m, room)
+        add_scaled_squares(&q, x, m, scale)
+        if compressed: add_scaled_elements(&s, x, m, scale)
+        j += m
+    p = total(q)
+    if compressed:
+        missing = total(s)
+        m_square = missing.hi * missing.hi
+        rest = p.lo + (fma(missing.hi, missing.hi, -m_square) + 2 * missing.hi * missing.lo)
+        p = two_sum(p.hi, m_square)
+        p.lo = p.lo + rest if p.hi - p.hi == 0 else 0
+    return p
+
+
+cdef inline bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, measure *u) noexcept nogil:
+    """Return whether the row lies near an end of the range."""
+    cdef pair q = square_sum(row, step, n, compressed, room, 1)
+    cdef bint middling = tame(q.hi)
+    u.scale = 1
+    if not middling:
+        u.scale = scale_for(largest_of(row, step, n, room), eps)
+        q = square_sum(row, step, n, compressed, room, u.scale)
+    u.root = inverse_root(over(q, n + compressed), eps * u.scale * u.scale)
+    return not middling
+
+
+# ---- the output ----
+
+cdef inline void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
+                       bint stream) noexcept nogil:
+    cdef Py_ssize_t j = 0, k
+    cdef vd v, next
+    cdef measure this = u[0]
+    while j + 4 * VW <= n:
+        prefetch(ahead + j)
+        prefetch(ahead + j + 2 * VW)
+        for k in range(2):
+            v = scaled(vload(x + j), &this, sizeof(real) == 8) * vload(w + j)
+            next = scaled(vload(x + j + VW), &this, sizeof(real) == 8) * vload(w + j + VW)
+            if stream: vstream2(y + j, v, next)
+            else: vstore2(y + j, v, next)
+            j += 2 * VW
+    while j + VW <= n:
+        vstore(y + j, scaled(vload(x + j), &this, sizeof(real) == 8) * vload(w + j))
+        j += VW
+    if j < n:
+        v = scaled(vload_first(x + j, n - j), &this, sizeof(real) == 8)
+        v = v * vload_first(w + j, n - j)
+        vstore_first(y + j, v, n - j)
+
+
+cdef inline void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, bint compressed, void *oy, real *_) noexcept nogil:
+    cdef Py_ssize_t i = lo, j, k, m, n = size_of(ox, -1), sx = step_of(ox, -1), sy = step_of(oy, -1)
+    cdef Py_ssize_t sw = 0, rows
+    cdef real rx[PIECE]
+    cdef real ry[PIECE]
+    cdef double rw[PIECE]
+    cdef const double *wide_w = NULL
+    cdef const char *w = bytes_of(ow)
+    cdef const char *x[GROUP]
+    cdef const char *ahead
+    cdef char *y
+    cdef measure u[GROUP]
+    cdef bint beside = sy == sizeof(real), far = bytes_in(oy) >= FAR, early = NEAR < bytes_in(oy) < FAR, stream
+    if n == 0: return
+    if w != NULL: sw = step_of(ow, 0)
+    if n <= PIECE: wide_w = widen(w, sw, 0, n, 1, rw, _)
+    while i < hi:
+        rows = min(together(n), hi - i)
+        for k in range(rows):
+            x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
+            y = bytes_of(oy) + offset_of(oy, i + k, 1)
+            if sizeof(real) == 8: wide(x[k], sx, n, eps, compressed, rx, &u[k])
+            else: narrow(x[k], sx, n, eps, compressed, rx, <const char *>y if beside and early else x[k], &u[k])
+        j = 0
+        while j < n:
+            m = min(PIECE, n - j)
+            if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
+            for k in range(rows):
+                y = bytes_of(oy) + offset_of(oy, i + k, 1)
+                ahead = bytes_of(ox) + offset_of(ox, min(i + k + rows, hi - 1), 1)
+                stream = sizeof(real) >= 4 and far and beside and x[k] != y and (<size_t>y) % 64 == 0
+                scale(take(x[k], sx, j, m, rx), wide_w, <real *>y + j if beside else ry, m, &u[k],
+                      <const real *>ahead + j, stream)
+                if not beside: give(y, sy, j, m, ry)
+            j += m
+        i += rows
+    if far: fence()

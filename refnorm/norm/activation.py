@@ -1,0 +1,277 @@
+"""Norm and nonlinearity in one formula: the statistics of the data bend it."""
+
+from __future__ import annotations
+
+from .._cases import case, normal, positive, uniform
+from .._core.channels import affine, as_rows, channel_of, elements, moved
+from .._core.moments import centered, root_mean_square
+from .._registry import law, operator
+from .._xp import give_back, prepare, require_along, require_shape, roomy, widen
+from .group import by_channel, by_group, channel_beside, columns, group_size
+
+BENCH = normal(32, 64, 56, 56)
+
+
+def sigmoids(xp, z):
+    """Return 1 / (1 + e^-z) and 1 / (1 + e^z), by an exponential that never overflows: no digit of either is lost."""
+    e = xp.exp(-xp.abs(z))
+    one = xp.ones_like(e)
+    return xp.where(z < 0, e, one) / (1 + e), xp.where(z < 0, one, e) / (1 + e)
+
+
+def deviation(xp, rows, eps, *, roomy):
+    """Return sqrt(variance + eps) along the last axis, kept."""
+    return root_mean_square(xp, centered(xp, rows, roomy=roomy), eps, roomy=roomy)
+
+
+def require_kind(kind, groups, var, channels) -> int:
+    """Return the channels a group of S0, 0 for B0; refuse what the other kind needs."""
+    if kind not in ("b0", "s0"):
+        raise ValueError(f"kind must be 'b0' or 's0', got {kind!r}")
+    if kind == "b0" and groups is not None:
+        raise ValueError(f"kind 'b0' has no groups, got {groups!r}")
+    if kind == "s0" and var is not None:
+        raise ValueError("kind 's0' has no stored variance: var must be None")
+    return group_size(channels, groups) if kind == "s0" else 0
+
+
+@operator(
+    paper="liu2020evolving",
+    cases=[
+        case("b0", normal(4, 3, 5, 6), normal(3), kind="b0"),
+        case("s0", normal(4, 6, 5, 3, mean=0.5), normal(6), normal(6), normal(6), kind="s0", groups=2, eps=0.1),
+        case("b0, affine", normal(5, 3, 4, mean=1.0), normal(3), normal(3), normal(3), kind="b0", eps=0.5),
+        case("b0, stored", normal(3, 4, 7), normal(4), normal(4), None, positive(4), kind="b0", eps=0.1),
+        case("s0, channels last", normal(3, 5, 4, mean=2.0), normal(4), None, normal(4), kind="s0", groups=2, axis=-1),
+        case("no samples", normal(0, 4, 3), normal(4), kind="s0", groups=1),
+    ],
+    bench=case("s0", BENCH, normal(64), normal(64), normal(64), kind="s0", groups=32),
+    rows=lambda x, rng: ([x, *rng.normal(size=(3, x.shape[1]))], {"kind": "s0", "groups": 1}),
+)
+def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+    r"""Normalize and bend `x` by EvoNorm-B0 or EvoNorm-S0, then scale and shift.
+
+    .. math::
+        \text{B0:} \quad y = \frac{x}{\max\bigl( \sqrt{s^2_{b,w,h}(x) + \epsilon}, \;
+        v x + \sqrt{s^2_{w,h}(x) + \epsilon} \bigr)} \, \gamma + \beta, \qquad
+        \text{S0:} \quad y = \frac{x \, \sigma(v x)}{\sqrt{s^2_{w,h,c/g}(x) + \epsilon}} \, \gamma + \beta
+
+    where the variances :math:`s^2` are taken over the batch and the positions, over the positions, or over the
+    positions and the channels of a group, and :math:`\sigma` is the logistic function. x itself is not centred.
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The data, with axis 0 for the samples and a channel axis of size C: (N, C, *spatial).
+    v : array
+        The slope, of shape (C,).
+    weight, bias : array, optional
+        The gain :math:`\gamma` and the shift :math:`\beta`, of shape (C,).
+    var : array, optional
+        For B0, the stored variance over the batch, of shape (C,); that of `x` where it is None.
+    kind : {"b0", "s0"}
+        Which of the two.
+    groups : int, optional
+        For S0, the number of groups, which divides C; the paper has 32. None for B0.
+    axis : int
+        The channel axis, not 0.
+    eps : float
+        Added to every variance, in units of x squared.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`; empty where there are no samples. A NaN or an infinity makes NaN
+        what shares a variance with it.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, `axis` or `groups` is no int.
+    ValueError
+        A parameter has not the shape (C,), `axis` is 0 or missing, `kind` is another word, `groups` or `var` does not
+        belong to it, `groups` does not divide C, a variance would be of nothing, or `eps` is negative.
+
+    Notes
+    -----
+    All variances are biased. What is stored for B0 differs: timm keeps the unbiased variance with the factor 0.1 on
+    the new one, Google's code the biased one with 0.99 on the old: ``update_running`` with `correction` 1 or 0 makes
+    either of what :func:`batch_moments` returns. See ``refnorm conventions evonorm``.
+
+    References
+    ----------
+    Liu et al., Evolving Normalization-Activation Layers, 2020 (not read again; confirmed at ``EvoNorm2dB0`` and
+    ``EvoNorm2dS0`` of timm. Google's code is as catalogued).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x = np.array([[[1.0, 3.0]]])
+    >>> refnorm.norm.evonorm(x, np.zeros(1), kind="s0", groups=1, eps=0.0)  # half of x over its deviation
+    array([[[0.5, 1.5]]])
+    >>> refnorm.norm.evonorm(x, np.ones(1), kind="b0", eps=0.0)
+    array([[[0.5 , 0.75]]])
+    """
+    xp, x, v, weight, bias, var = prepare(x, v, weight, bias, var, need=2)
+    channel = channel_beside(x, axis)
+    require_along(x, channel, eps, weight, bias)
+    size = require_kind(kind, groups, var, x.shape[channel])
+    for name, one in (("v", v), ("var", var)):
+        require_shape(name, one, (x.shape[channel],))
+    if kind == "b0" and var is None:
+        elements(x, channel)
+    (planes,) = moved(xp, channel, 1, x)
+    wide, slope, w, b, stored = widen(xp, planes, *columns(xp, v, weight, bias, var))
+    rows, spare = by_channel(xp, wide, planes.shape), roomy(x, wide)
+    if kind == "s0":
+        groups = by_group(xp, wide, size)
+        y = by_channel(xp, xp.reshape(groups / deviation(xp, groups, eps, roomy=spare), planes.shape), planes.shape)
+        y = y * sigmoids(xp, slope * rows)[0]
+    else:
+        (whole,) = as_rows(xp, xp.permute_dims(rows, (1, 0, 2)))
+        over_batch = deviation(xp, whole, eps, roomy=spare) if var is None else xp.sqrt(stored + eps)
+        y = rows / xp.maximum(over_batch, slope * rows + deviation(xp, rows, eps, roomy=spare))
+    return give_back(xp, *moved(xp, 1, channel, xp.reshape(affine(y, w, b), planes.shape)), x)
+
+
+@law(evonorm, normal(3, 4, 5, mean=2.0), normal(4))
+def without_a_slope_s0_is_half_of_x(f, x, v):
+    std = (x.reshape(3, 2, 10).var(axis=2, keepdims=True) + 0.5) ** 0.5
+    return f(x, 0 * v, kind="s0", groups=2, eps=0.5), (x.reshape(3, 2, 10) / std / 2).reshape(x.shape)
+
+
+@law(evonorm, normal(3, 4, 5), normal(4))
+def opposite_slopes_add_up(f, x, v):
+    both = f(x, v, kind="s0", groups=1, eps=0.5) + f(x, -v, kind="s0", groups=1, eps=0.5)
+    return both, 2 * f(x, 0 * v, kind="s0", groups=1, eps=0.5)
+
+
+@law(evonorm, normal(3, 4, 5), normal(4))
+def b0_without_a_slope_and_a_huge_stored_variance(f, x, v):
+    return f(x, 0 * v, None, None, 0 * v + 1e4, kind="b0", eps=0.5), x / (1e4 + 0.5) ** 0.5
+
+
+@law(evonorm, normal(3, 4, 5), normal(4))
+def b0_bends_as_a_scale_free_layer(f, x, v):
+    return f(4 * x, v, kind="b0", eps=0.0), f(x, v, kind="b0", eps=0.0)
+
+
+@law(evonorm, normal(3, 4, 5), normal(4), normal(4), normal(4))
+def the_affine_part_is_last(f, x, v, weight, bias):
+    plain = f(x, v, kind="b0", eps=0.5)
+    return f(x, v, weight, bias, kind="b0", eps=0.5), plain * weight[:, None] + bias[:, None]
+
+
+# ---- Dice ----
+
+
+@operator(
+    paper="zhou2018deep",
+    cases=[
+        case("table", normal(7, 4), normal(4)),
+        case("loud eps", normal(6, 5, mean=1.0), normal(5), eps=0.5),
+        case("stored", normal(5, 3), normal(3), normal(3), positive(3), eps=0.1),
+        case("stored, with a slope", normal(2, 5, 3), uniform(3), normal(3), positive(3), normal(3, std=2.0), eps=0.3),
+        case("channels first, offset", normal(3, 4, 6, mean=100.0), normal(4), axis=1),
+        case("steep", normal(3, 1, 5), normal(5), None, None, normal(5, std=3.0)),
+    ],
+    bench=case("table", normal(65536, 64), normal(64)),
+    rows=lambda x, rng: ([x.T, rng.normal(size=len(x))], {}),
+)
+def dice_activation(x, alpha, mean=None, var=None, gain=None, /, *, axis=-1, eps=1e-8):
+    r"""Let `x` pass where it is large for its feature, and `alpha` of it where it is small.
+
+    .. math:: y = p \, x + (1 - p) \, \alpha x, \qquad
+        p = \frac{1}{1 + e^{-g \hat x}}, \quad \hat x = \frac{x - E[x]}{\sqrt{\operatorname{Var}[x] + \epsilon}}
+
+    for every feature with its own :math:`\alpha`; mean and variance run over all other axes. Where they are 0 and the
+    scores infinitely steep, this is PReLU.
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The data, with a feature axis of size C and at least one axis beside it.
+    alpha : array
+        The slope of what does not pass, of shape (C,).
+    mean, var : array, optional
+        Stored moments of shape (C,), both or neither; those of `x` where they are None. The variance is biased.
+    gain : array, optional
+        What the scores are multiplied by, of shape (C,): the released code learns it; 1 where it is None.
+    axis : int
+        The feature axis.
+    eps : float
+        Added to the variance, in units of x squared.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`. A NaN or an infinity makes its feature NaN; with stored moments
+        only itself, and an infinity stays infinite or, where `alpha` times nothing of it passes, NaN.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or `axis` is not one int.
+    ValueError
+        A parameter has not the shape (C,), one of `mean` and `var` is given alone, a feature has no elements, or `eps`
+        is negative.
+
+    Notes
+    -----
+    The released code does not do what the paper says: it leaves out its own batch statistics in favour of a batch norm
+    in inference mode, whose moments stay 0 and 1, with eps 1e-3, and multiplies the scores by a learned gain that
+    begins at 0. Pass zeros and ones as moments for it. See ``refnorm conventions dice_activation``.
+
+    References
+    ----------
+    Zhou et al., Deep Interest Network for Click-Through Rate Prediction, 2018 (first on arXiv in 2017; not read again:
+    the formula is as catalogued. The released code, zhougr1993/DeepInterestNetwork, was read).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x = np.array([[-2.0], [2.0]])
+    >>> refnorm.norm.dice_activation(x, np.array([0.0]), eps=0.0).round(3)  # scores of -1 and 1
+    array([[-0.538],
+           [ 1.462]])
+    """
+    xp, x, alpha, mean, var, gain = prepare(x, alpha, mean, var, gain, need=2)
+    channel = channel_of(x, axis)
+    if (mean is None) != (var is None):
+        raise ValueError("mean and var must be given both or not at all")
+    for name, one in dict(alpha=alpha, mean=mean, var=var, gain=gain).items():
+        require_shape(name, one, (x.shape[channel],))
+    require_along(x, channel, eps)
+    if mean is None:
+        elements(x, channel)
+    (planes,) = moved(xp, channel, 0, x)
+    rows, a, m, v, g = as_rows(xp, *widen(xp, planes, alpha, mean, var, gain))
+    if mean is None:
+        spare = roomy(x, rows)
+        c = centered(xp, rows, roomy=spare)
+        score = c / root_mean_square(xp, c, eps, roomy=spare)
+    else:
+        score = (rows - m) / xp.sqrt(v + eps)
+    p, rest = sigmoids(xp, affine(score, g, None))
+    y = xp.reshape(rows * (p + rest * a), planes.shape)
+    return give_back(xp, *moved(xp, 0, channel, y), x)
+
+
+@law(dice_activation, normal(7, 4), normal(4))
+def alpha_one_is_the_identity(f, x, alpha):
+    return f(x, 0 * alpha + 1, eps=0.5), x
+
+
+@law(dice_activation, normal(7, 4), normal(4))
+def free_of_shift_and_scale_but_for_the_factor_x(f, x, alpha):
+    return f(4 * x + 8, alpha, eps=0.0) / (4 * x + 8), f(x, alpha, eps=0.0) / x
+
+
+@law(dice_activation, normal(7, 4), normal(4))
+def a_batch_of_its_own_moments(f, x, alpha):
+    return f(x, alpha, eps=0.5), f(x, alpha, x.mean(axis=0), x.var(axis=0), eps=0.5)
+
+
+@law(dice_activation, normal(7, 4), normal(4))
+def without_a_gain_half_passes(f, x, alpha):
+    return f(x, alpha, None, None, 0 * alpha, eps=0.5), x * (1 + alpha) / 2
