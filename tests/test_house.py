@@ -21,9 +21,23 @@ SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "base", "mu", "inverse",
-    "a", "b",
+    "a", "b", "low", "high", "weights",
 }  # fmt: skip
-ARRAYS = {"x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains"}
+ARRAYS = {
+    "x",
+    "weight",
+    "bias",
+    "cotangent",
+    "mean",
+    "var",
+    "old",
+    "new",
+    "signs",
+    "permutation",
+    "gains",
+    "center",
+    "other",
+}
 
 
 def floor(path: Path) -> int:
