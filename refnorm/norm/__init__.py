@@ -12,6 +12,7 @@ from .companding import mu_law_compress, signed_log_compress, signed_power, weig
 from .group import group_norm, group_norm_vjp, instance_norm, instance_norm_vjp
 from .layer import layer_norm, layer_norm_vjp
 from .range import min_max_normalize, order_statistic_clip
+from .residual import mix_layer_norm_schedule, residual_norm_block
 from .rms import rms_norm, rms_norm_vjp
 from .running import update_running, update_running_vjp
 from .unit import lp_normalize, lp_normalize_vjp
@@ -20,8 +21,8 @@ __all__ = [
     "batch_moments", "batch_moments_vjp", "batch_norm", "batch_norm_train", "batch_norm_train_vjp",
     "batch_norm_vjp", "group_norm", "group_norm_vjp", "instance_norm", "instance_norm_vjp", 
     "layer_norm", "layer_norm_vjp", "lp_normalize", "lp_normalize_vjp", "min_max_normalize",
-    "mu_law_compress", "order_statistic_clip",
-    "rms_norm", "rms_norm_vjp",
+    "mix_layer_norm_schedule", "mu_law_compress", "order_statistic_clip",
+    "residual_norm_block", "rms_norm", "rms_norm_vjp",
     "signed_log_compress", "signed_power", "update_running", "update_running_vjp",
     "weight_compander",
 ]  # fmt: skip
