@@ -11,6 +11,7 @@ from .batch import (
 from .companding import mu_law_compress, signed_log_compress, signed_power, weight_compander
 from .group import group_norm, group_norm_vjp, instance_norm, instance_norm_vjp
 from .layer import layer_norm, layer_norm_vjp
+from .points import knn_feature_norm, unit_sphere_normalize
 from .range import min_max_normalize, order_statistic_clip
 from .residual import mix_layer_norm_schedule, residual_norm_block
 from .rms import rms_norm, rms_norm_vjp
@@ -19,10 +20,10 @@ from .unit import lp_normalize, lp_normalize_vjp
 
 __all__ = [
     "batch_moments", "batch_moments_vjp", "batch_norm", "batch_norm_train", "batch_norm_train_vjp",
-    "batch_norm_vjp", "group_norm", "group_norm_vjp", "instance_norm", "instance_norm_vjp", 
-    "layer_norm", "layer_norm_vjp", "lp_normalize", "lp_normalize_vjp", "min_max_normalize",
-    "mix_layer_norm_schedule", "mu_law_compress", "order_statistic_clip",
+    "batch_norm_vjp", "group_norm", "group_norm_vjp", "instance_norm",
+    "instance_norm_vjp", "knn_feature_norm", "layer_norm", "layer_norm_vjp", "lp_normalize", "lp_normalize_vjp",
+    "min_max_normalize", "mix_layer_norm_schedule", "mu_law_compress", "order_statistic_clip",
     "residual_norm_block", "rms_norm", "rms_norm_vjp",
-    "signed_log_compress", "signed_power", "update_running", "update_running_vjp",
+    "signed_log_compress", "signed_power", "unit_sphere_normalize", "update_running", "update_running_vjp",
     "weight_compander",
 ]  # fmt: skip
