@@ -9,6 +9,7 @@ from .batch import (
     batch_norm_vjp,
 )
 from .companding import mu_law_compress, signed_log_compress, signed_power, weight_compander
+from .concat import normalized_concat
 from .group import group_norm, group_norm_vjp, instance_norm, instance_norm_vjp
 from .layer import layer_norm, layer_norm_vjp
 from .points import knn_feature_norm, unit_sphere_normalize
@@ -22,7 +23,7 @@ __all__ = [
     "batch_moments", "batch_moments_vjp", "batch_norm", "batch_norm_train", "batch_norm_train_vjp",
     "batch_norm_vjp", "group_norm", "group_norm_vjp", "instance_norm",
     "instance_norm_vjp", "knn_feature_norm", "layer_norm", "layer_norm_vjp", "lp_normalize", "lp_normalize_vjp",
-    "min_max_normalize", "mix_layer_norm_schedule", "mu_law_compress", "order_statistic_clip",
+    "min_max_normalize", "mix_layer_norm_schedule", "mu_law_compress", "normalized_concat", "order_statistic_clip",
     "residual_norm_block", "rms_norm", "rms_norm_vjp",
     "signed_log_compress", "signed_power", "unit_sphere_normalize", "update_running", "update_running_vjp",
     "weight_compander",
