@@ -11,6 +11,7 @@ from .batch import (
 from .companding import mu_law_compress, signed_log_compress, signed_power, weight_compander
 from .concat import normalized_concat
 from .group import group_norm, group_norm_vjp, instance_norm, instance_norm_vjp
+from .instance import reversible_instance_denorm, reversible_instance_norm
 from .layer import layer_norm, layer_norm_vjp
 from .points import knn_feature_norm, unit_sphere_normalize
 from .range import min_max_normalize, order_statistic_clip
@@ -24,7 +25,7 @@ __all__ = [
     "batch_norm_vjp", "group_norm", "group_norm_vjp", "instance_norm",
     "instance_norm_vjp", "knn_feature_norm", "layer_norm", "layer_norm_vjp", "lp_normalize", "lp_normalize_vjp",
     "min_max_normalize", "mix_layer_norm_schedule", "mu_law_compress", "normalized_concat", "order_statistic_clip",
-    "residual_norm_block", "rms_norm", "rms_norm_vjp",
+    "residual_norm_block", "reversible_instance_denorm", "reversible_instance_norm", "rms_norm", "rms_norm_vjp",
     "signed_log_compress", "signed_power", "unit_sphere_normalize", "update_running", "update_running_vjp",
     "weight_compander",
 ]  # fmt: skip
