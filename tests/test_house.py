@@ -20,7 +20,8 @@ IDEAS = sorted({(OPERATORS[n].wing, OPERATORS[n].idea) for n in OPERATORS})
 SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
-    "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale",
+    "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "inverse",
+    "simplified",
 }  # fmt: skip
 ARRAYS = {"x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains"}
 

@@ -8,6 +8,7 @@ from .batch import (
     batch_norm_train_vjp,
     batch_norm_vjp,
 )
+from .divisive import generalized_divisive_norm, generalized_divisive_norm_vjp
 from .group import group_norm, group_norm_vjp, instance_norm, instance_norm_vjp
 from .layer import layer_norm, layer_norm_vjp
 from .rms import rms_norm, rms_norm_vjp
@@ -17,6 +18,7 @@ from .weight import weight_norm, weight_norm_vjp
 
 __all__ = [
     "batch_moments", "batch_moments_vjp", "batch_norm", "batch_norm_train", "batch_norm_train_vjp", "batch_norm_vjp",
+    "generalized_divisive_norm", "generalized_divisive_norm_vjp",
     "group_norm", "group_norm_vjp", "instance_norm", "instance_norm_vjp", "layer_norm", "layer_norm_vjp",
     "lp_normalize", "lp_normalize_vjp", "rms_norm", "rms_norm_vjp", "update_running", "update_running_vjp",
     "weight_norm", "weight_norm_vjp",
