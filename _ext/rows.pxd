@@ -115,6 +115,14 @@ cdef inline pair inverse_root(pair a, double eps) noexcept nogil:
     return r
 
 
+cdef inline pair inverse_of(pair a) noexcept nogil:
+    """1 / a: the rounded quotient, and one Newton step from it kept apart."""
+    cdef pair r
+    r.hi, r.lo = 1 / a.hi, 0
+    if 0 < r.hi < INFINITY: r.lo = r.hi * (fma(-r.hi, a.hi, 1) - r.hi * a.lo)
+    return r
+
+
 cdef inline bint tame(double q) noexcept nogil:
     """Whether a sum of squares is too far from both ends of the doubles to have lost anything."""
     return 1e-270 < q < 1e270

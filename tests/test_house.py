@@ -22,7 +22,7 @@ VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius", "k",
     "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base", "mu",
-    "a", "b", "low", "high", "weights", "kinds",
+    "a", "b", "low", "high", "weights", "kinds", "simplified",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",

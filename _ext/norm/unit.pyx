@@ -222,13 +222,6 @@ cdef pair any_power_sum(const char *row, Py_ssize_t step, Py_ssize_t n, double t
     return q
 
 
-cdef inline pair inverse_of(pair a) noexcept nogil:
-    cdef pair r
-    r.hi, r.lo = 1 / a.hi, 0
-    if 0 < r.hi < INFINITY: r.lo = r.hi * (fma(-r.hi, a.hi, 1) - r.hi * a.lo)
-    return r
-
-
 cdef inline pair root_of(pair q, double p) noexcept nogil:
     cdef pair t
     t.hi, t.lo = pow(q.hi, 1 / p), 0
