@@ -21,11 +21,11 @@ SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "base", "mu", "inverse",
-    "a", "b", "low", "high", "weights", "kinds",
+    "a", "b", "low", "high", "weights",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "center", "other",
-    "std", "log_scale", "rotation", "opacity", "sh",
+    "std",
 }  # fmt: skip
 
 
