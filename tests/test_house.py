@@ -21,8 +21,9 @@ SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale",
+    "per_sample", "eps_mode", "leak_bias",
 }  # fmt: skip
-ARRAYS = {"x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains"}
+ARRAYS = {"x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "mask"}
 
 
 def floor(path: Path) -> int:
