@@ -8,6 +8,7 @@ from .._cases import booleans, case, normal
 from .._core.channels import channel_of, elements, moved
 from .._core.moments import root_mean_square
 from .._core.regions import chosen_sites, count_sites, require_mask, sites_centered, sites_mean
+from .._lanes import load, run, sites, takes
 from .._registry import gradient, law, operator
 from .._xp import (
     check_out,
@@ -20,6 +21,8 @@ from .._xp import (
     roomy,
     widen,
 )
+
+kernels = load(__name__)
 
 
 def asked(xp, x, mask, weight, bias, axis, eps, eps_mode) -> int:
@@ -43,6 +46,11 @@ def as_units(xp, planes, per_sample):
     n, c, sites = planes.shape[0], planes.shape[1], math.prod(planes.shape[2:])
     units = xp.reshape(planes, (n, c, sites))
     return units if per_sample or n == 0 else xp.reshape(xp.permute_dims(units, (1, 0, 2)), (1, c, n * sites))
+
+
+def in_rows(xp, *arrays):
+    """Return (samples, channels, sites) of (N, C, *spatial)."""
+    return tuple(a if a is None else xp.reshape(a, (*a.shape[:2], math.prod(a.shape[2:]))) for a in arrays)
 
 
 def as_planes(xp, units, shape):
@@ -70,14 +78,23 @@ def standard(xp, sites, x, eps, eps_mode, *, roomy):
     return c / s, s, n
 
 
-def of_region(xp, sites, parameter, leaks=False):
-    """Return a (2, C) parameter at every site: row 1 where the mask is true, row 0 elsewhere; both where it leaks."""
-    outside, inside = parameter[0, :, None], parameter[1, :, None]
-    return inside + outside if leaks else xp.where(sites, inside, outside)
+def of_region(xp, sites, parameter):
+    """Return a (2, C) parameter at every site: row 1 where the mask is true, row 0 elsewhere."""
+    return xp.where(sites, parameter[1, :, None], parameter[0, :, None])
+
+
+def pulled_back(xp, sites, x, g, h, eps, eps_mode, roomy):
+    """Return the cotangents of x, right at the sites, and of the weight and bias of this region."""
+    unit, s, n = standard(xp, sites, x, eps, eps_mode, roomy=roomy)
+    unit = chosen_sites(xp, sites, unit)
+    level, tilt = (sites_mean(xp, sites, a, n, roomy=roomy) for a in (h, h * unit))
+    dw, db = (xp.sum(chosen_sites(xp, sites, a), axis=(0, 2)) for a in (g * unit, g))
+    return (h - level - unit * tilt) / s, dw, db
 
 
 @operator(
     paper="yu2019region",
+    kernel="region_norm",
     cases=[
         case("planes", normal(4, 3, 5, 6), booleans(4, 1, 5, 6)),
         case("affine", normal(4, 3, 5, 2), booleans(4, 1, 5, 2), normal(2, 3), normal(2, 3), eps=0.1),
@@ -171,13 +188,22 @@ def region_norm(
     xp, x, weight, bias = prepare(x, weight, bias)
     channel = asked(xp, x, mask, weight, bias, axis, eps, eps_mode)
     check_out(out, x, weight, bias)
-    planes, regions = moved(xp, channel, 1, x, mask)
-    wide, w, b = widen(xp, planes, weight, bias)
-    units, inside = as_units(xp, wide, per_sample), as_units(xp, regions, per_sample)
-    ask = dict(eps=eps, eps_mode=eps_mode, roomy=roomy(x, wide))
-    y = xp.where(inside, standard(xp, inside, units, **ask)[0], standard(xp, xp.logical_not(inside), units, **ask)[0])
-    y = y if w is None else y * of_region(xp, inside, w)
-    y = y if b is None else y + of_region(xp, inside, b, leak_bias)
+    planes, regions, into = moved(xp, channel, 1, x, mask, out)
+    pooled, plane = not per_sample, eps_mode == "plane"
+    if takes(kernels, planes, weight, bias, mask):
+        rows, into, on = in_rows(xp, planes, into, regions)
+        how = (weight, bias, pooled, plane, leak_bias, eps)
+        units = rows.shape[1] * (1 if pooled else rows.shape[0])
+        y = run(kernels.region_norm, rows, *sites(on[:, 0, :]), *how, out=into, units=units)
+    else:
+        wide, w, b = widen(xp, planes, weight, bias)
+        units, inside = as_units(xp, wide, per_sample), as_units(xp, regions, per_sample)
+        ask = dict(eps=eps, eps_mode=eps_mode, roomy=roomy(x, wide))
+        z0, z1 = (standard(xp, on, units, **ask)[0] for on in (xp.logical_not(inside), inside))
+        y = xp.where(inside, z1, z0)
+        y = y if w is None else y * of_region(xp, inside, w)
+        if b is not None:
+            y = y + (b[0, :, None] + b[1, :, None] if leak_bias else of_region(xp, inside, b))
     return give_back(xp, *moved(xp, 1, channel, as_planes(xp, y, planes.shape)), x, out=out)
 
 
@@ -227,21 +253,25 @@ def region_norm_vjp(
     channel = asked(xp, x, mask, weight, bias, axis, eps, eps_mode)
     require_same_shape("cotangent", cotangent, x)
     planes, g, regions = moved(xp, channel, 1, x, cotangent, mask)
-    wide, g, w = widen(xp, planes, g, weight)
-    spare = roomy(x, wide)
-    units, g, inside = as_units(xp, wide, per_sample), as_units(xp, g, per_sample), as_units(xp, regions, per_sample)
-    h = g if w is None else g * of_region(xp, inside, w)
-    dx, dw, db = xp.zeros_like(units), [], []
-    for sites in (xp.logical_not(inside), inside):
-        unit, s, n = standard(xp, sites, units, eps, eps_mode, roomy=spare)
-        unit = chosen_sites(xp, sites, unit)
-        level, tilt = (sites_mean(xp, sites, a, n, roomy=spare) for a in (h, h * unit))
-        dx = xp.where(sites, (h - level - unit * tilt) / s, dx)
-        dw.append(xp.sum(chosen_sites(xp, sites, g * unit), axis=(0, 2)))
-        db.append(xp.sum(g if leak_bias else chosen_sites(xp, sites, g), axis=(0, 2)))
-    (dx,) = moved(xp, 1, channel, as_planes(xp, dx, planes.shape))
-    dw, db = (like_weight(xp, xp.stack(d), p) for d, p in ((dw, weight), (db, bias)))
-    return give_back(xp, dx, x), None, dw, db
+    if takes(kernels, g, planes, weight, mask):
+        rows, g, on = in_rows(xp, planes, g, regions)
+        how = (weight, not per_sample, eps_mode == "plane", leak_bias, eps)
+        n, c = rows.shape[:2]
+        sums = dict(parts=(n if per_sample else 1, 4, c), units=n * c if per_sample else c)
+        dx, parts = run(kernels.region_norm_vjp, g, rows, *sites(on[:, 0, :]), *how, **sums)
+        dx, dw, db = xp.reshape(dx, planes.shape), parts[:2, :], parts[2:, :]
+    else:
+        wide, g, w = widen(xp, planes, g, weight)
+        units, g, inside = (as_units(xp, a, per_sample) for a in (wide, g, regions))
+        h = g if w is None else g * of_region(xp, inside, w)
+        both = [
+            pulled_back(xp, on, units, g, h, eps, eps_mode, roomy(x, wide)) for on in (xp.logical_not(inside), inside)
+        ]
+        dx = as_planes(xp, xp.where(inside, both[1][0], both[0][0]), planes.shape)
+        dw, db = xp.stack([b[1] for b in both]), xp.stack([b[2] for b in both])
+        db = xp.zeros_like(db) + xp.sum(db, axis=0) if leak_bias else db
+    dw, db = like_weight(xp, dw, weight), like_weight(xp, db, bias)
+    return give_back(xp, *moved(xp, 1, channel, dx), x), None, dw, db
 
 
 @law(region_norm, normal(3, 4, 8), booleans(3, 1, 8))
