@@ -213,6 +213,26 @@ INLINE vd vmax(vd a, vd b) { return vselect((vi)(b < a), a, b); }
 #if LEVEL < 4
 INLINE vd vabs(vd a) { return (vd)((vi)a & 0x7fffffffffffffffll); }
 #endif
+/* Sites that a mask chooses: bytes of -1 and 0 become lanes of all bits and of none. */
+#if LEVEL == 4
+INLINE vd vsites(const signed char *p) { return (vd)_mm512_cvtepi8_epi64(_mm_loadl_epi64((const __m128i *)p)); }
+#elif LEVEL == 3
+INLINE vd vsites(const signed char *p) {
+    int32_t bytes;
+    memcpy(&bytes, p, 4);
+    return (vd)_mm256_cvtepi8_epi64(_mm_cvtsi32_si128(bytes));
+}
+#else
+INLINE vd vsites(const signed char *p) { return (vd)(vi){p[0], p[1]}; }
+#endif
+#if LEVEL == 3
+INLINE vd vpick(vd sites, vd yes, vd no) { return (vd)_mm256_blendv_pd((__m256d)no, (__m256d)yes, (__m256d)sites); }
+#else
+INLINE vd vpick(vd sites, vd yes, vd no) { return vselect((vi)sites, yes, no); }
+#endif
+INLINE vd vinside(vd sites, vd v) { return (vd)((vi)sites & (vi)v); }
+INLINE vd voutside(vd sites, vd v) { return (vd)(~(vi)sites & (vi)v); }
+
 INLINE double vlargest(vd v) {
     vparts u = {v};
     double m = u.d[0];
@@ -288,6 +308,10 @@ INLINE double vsum(vd v) { return v; }
 INLINE vd vfloor_at(vd x, double floor) { return x < floor ? floor : x; }
 INLINE vd vmax(vd a, vd b) { return a > b ? a : b; }
 INLINE vd vabs(vd a) { return fabs(a); }
+INLINE vd vsites(const signed char *p) { return *p; }
+INLINE vd vpick(vd sites, vd yes, vd no) { return sites != 0 ? yes : no; }
+INLINE vd vinside(vd sites, vd v) { return sites != 0 ? v : 0; }
+INLINE vd voutside(vd sites, vd v) { return sites != 0 ? 0 : v; }
 INLINE double vlargest(vd v) { return v; }
 #define LINE(p) 1
 typedef float rf;

@@ -28,6 +28,10 @@ cdef extern from "vec.h" nogil:
     vd vlost(vd, vd, vd)
     vd vpairs(...)
     vd vskip(const double *)
+    vd vsites(const signed char *)
+    vd vpick(vd sites, vd yes, vd no)
+    vd vinside(vd sites, vd)
+    vd voutside(vd sites, vd)
     ctypedef float rf
     Py_ssize_t LINE(...)
     vd lload(...)

@@ -13,7 +13,7 @@ from ._modes import MODES
 from ._threads import SPLIT_BYTES, share
 from ._xp import dtype_name, ndarray, plain
 
-__all__ = ["LEVELS", "cpu_level", "indices", "load", "row_blocks", "run", "scratch", "takes"]
+__all__ = ["LEVELS", "cpu_level", "indices", "load", "row_blocks", "run", "scratch", "sites", "takes"]
 
 LEVELS = ("v4", "v3", "v2", "portable")  # x86-64 with AVX-512, AVX2, SSE4.2; any CPU. Best first.
 empty_like = np.empty_like
@@ -94,8 +94,9 @@ def _reason_against(kernels, arrays) -> str | None:
             reason = _against_jax(x)
         else:
             reason = f"{library}.{type(x).__name__} is not plain CPU memory"
-        # integers beside the data are indices, of whatever size
-        if reason is None and dtype_name(x) != dtype_name(arrays[0]) and "int" not in dtype_name(x):
+        # integers beside the data are indices, of whatever size, and booleans a mask
+        beside = dtype_name(x).startswith(("int", "uint", "bool"))
+        if reason is None and dtype_name(x) != dtype_name(arrays[0]) and not beside:
             reason = f"dtypes differ, {dtype_name(arrays[0])} and {dtype_name(x)}"
         if reason is not None:
             return reason
@@ -178,6 +179,14 @@ def indices(x, n: int):
     if x.size and (x.min() < 0 or x.max() >= n):
         raise IndexError(f"indices must be in 0..{n - 1}, got {x.min()} to {x.max()}")
     return np.ascontiguousarray(x, dtype=np.intp)
+
+
+def sites(mask):
+    """Return an accepted mask (samples, sites) as bytes of -1 and 0, and for each sample where its first true and its
+    first false site is and how many are true."""
+    mask = np.ascontiguousarray(_memory(mask))
+    table = np.stack([mask.argmax(axis=1), mask.argmin(axis=1), np.count_nonzero(mask, axis=1)], axis=1)
+    return np.negative(mask.view(np.int8)), table.astype(np.intp)
 
 
 def scratch(shape, dtype):

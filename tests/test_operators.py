@@ -363,7 +363,10 @@ def is_rowwise(name, arrays, options):
     wanted, *others = oracles.exact(name, arrays, options)
     if others or arrays[0].ndim == 1 or wanted.shape[:1] != arrays[0].shape[:1]:
         return False
-    (alone,) = oracles.exact(name, row(arrays, len(arrays[0]) - 1), options)
+    last = row(arrays, len(arrays[0]) - 1)
+    if any(a is not None and a.ndim > 2 and a.shape[:1] == arrays[0].shape[:1] for a in last[1:]):
+        return False  # a mask, say, of the samples: cut without it, x fits no longer
+    (alone,) = oracles.exact(name, last, options)
     return alone.shape[1:] == wanted.shape[1:] and np.allclose(alone[0], wanted[-1], rtol=1e-12)
 
 

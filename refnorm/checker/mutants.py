@@ -206,7 +206,11 @@ class LongDouble:
 
 def in_float64(roomy: bool, long: bool) -> dict:
     """Return the globals with which a formula computes float64, or long double, with or without digits to spare."""
-    names = {"roomy": lambda x, computed: roomy, "require_indices": lambda *asked: None}
+    names = {
+        "roomy": lambda x, computed: roomy,
+        "require_indices": lambda *asked: None,
+        "require_mask": lambda *asked: None,
+    }
     if long:
         xp = LongDouble()
         names["prepare"] = lambda *arrays, **need: (xp, *prepare(*arrays, **need)[1:])
