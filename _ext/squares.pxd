@@ -40,20 +40,25 @@ cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim
     q[0] = q[0] + ((a + b) + (c + d))
 
 
-cdef inline void add_elements(const real *x, Py_ssize_t n, vd *s) noexcept nogil:
-    cdef vd a = vset(0), b = a, c = a, d = a
+cdef inline void add_moments(const real *x, Py_ssize_t n, vd *s, vd *q, const real *aim) noexcept nogil:
+    """The elements too."""
+    cdef vd a = vset(0), b = a, c = a, d = a, e = a, f = a, v
     cdef Py_ssize_t j = 0
     while j + 4 * VW <= n:
-        a = a + vload(x + j)
-        b = b + vload(x + j + VW)
-        c = c + vload(x + j + 2 * VW)
-        d = d + vload(x + j + 3 * VW)
+        prefetch(aim + j)
+        prefetch(aim + j + 2 * VW)
+        v = vload(x + j); a = a + v * v; e = e + v
+        v = vload(x + j + VW); b = b + v * v; f = f + v
+        v = vload(x + j + 2 * VW); c = c + v * v; e = e + v
+        v = vload(x + j + 3 * VW); d = d + v * v; f = f + v
         j += 4 * VW
     while j + VW <= n:
-        a = a + vload(x + j)
+        v = vload(x + j); a = a + v * v; e = e + v
         j += VW
-    if j < n: a = a + vload_first(x + j, n - j)
-    s[0] = s[0] + ((a + b) + (c + d))
+    if j < n:
+        v = vload_first(x + j, n - j); a = a + v * v; e = e + v
+    s[0] = s[0] + (e + f)
+    q[0] = q[0] + ((a + b) + (c + d))
 
 
 cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, const char *aim,
@@ -65,8 +70,8 @@ cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double e
     while j < n:
         m = min(PIECE, n - j)
         x = take(row, step, j, m, room)
-        add_squares(x, m, &q, <const real *>aim + j)
-        if compressed: add_elements(x, m, &s)
+        if compressed: add_moments(x, m, &s, &q, <const real *>aim + j)
+        else: add_squares(x, m, &q, <const real *>aim + j)
         j += m
     missing = vsum(s)
     u.scale, u.root.hi, u.root.lo = 1, 1 / sqrt((vsum(q) + missing * missing) / (n + compressed) + eps), 0
