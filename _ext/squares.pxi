@@ -1,5 +1,6 @@
 # What norms by the mean square share: how it is measured, and rows brought to its root. A row that is `compressed` is
 # one of mean zero without its last element, which is minus the sum of the others and counts as one more.
+# Included, not cimported: as inline functions, which a .pxd has to have, they take a tenth more time.
 # Structs are copied to locals before a loop: through a pointer the compiler must assume that a store to y changes them.
 from libc.math cimport sqrt, fma
 from vec cimport *
@@ -21,7 +22,7 @@ cdef inline vd scaled(vd x, const measure *u, bint wide) noexcept nogil:
 
 # ---- float32 and halves: squares of them are exact in double and stay far from its ends ----
 
-cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim) noexcept nogil:
+cdef void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim) noexcept nogil:
     cdef vd a = vset(0), b = a, c = a, d = a, v
     cdef Py_ssize_t j = 0
     while j + 4 * VW <= n:
@@ -40,7 +41,7 @@ cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim
     q[0] = q[0] + ((a + b) + (c + d))
 
 
-cdef inline void add_moments(const real *x, Py_ssize_t n, vd *s, vd *q, const real *aim) noexcept nogil:
+cdef void add_moments(const real *x, Py_ssize_t n, vd *s, vd *q, const real *aim) noexcept nogil:
     """The elements too."""
     cdef vd a = vset(0), b = a, c = a, d = a, e = a, f = a, v
     cdef Py_ssize_t j = 0
@@ -61,7 +62,7 @@ cdef inline void add_moments(const real *x, Py_ssize_t n, vd *s, vd *q, const re
     q[0] = q[0] + ((a + b) + (c + d))
 
 
-cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, const char *aim,
+cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, const char *aim,
                         measure *u) noexcept nogil:
     cdef vd q = vset(0), s = vset(0)
     cdef Py_ssize_t j = 0, m
@@ -79,7 +80,7 @@ cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double e
 
 # ---- float64: the rounding errors of the sum are carried along ----
 
-cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, double scale) noexcept nogil:
+cdef void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, double scale) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
     cdef vpair here = q[0]
@@ -93,7 +94,7 @@ cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, doubl
     q[0] = here
 
 
-cdef inline void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, double scale) noexcept nogil:
+cdef void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, double scale) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vpair here = s[0]
     while j + VW <= n:
@@ -103,7 +104,7 @@ cdef inline void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, doub
     s[0] = here
 
 
-cdef inline pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale) noexcept nogil:
+cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale) noexcept nogil:
     cdef vpair q, s
     cdef pair p, missing
     cdef double m_square, rest
@@ -126,7 +127,7 @@ cdef inline pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint
     return p
 
 
-cdef inline bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, measure *u) noexcept nogil:
+cdef bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, measure *u) noexcept nogil:
     """Return whether the row lies near an end of the range."""
     cdef pair q = square_sum(row, step, n, compressed, room, 1)
     cdef bint middling = tame(q.hi)
@@ -140,7 +141,7 @@ cdef inline bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps
 
 # ---- the output ----
 
-cdef inline void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
+cdef void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
                        bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0, k
     cdef vd v, next
@@ -163,7 +164,7 @@ cdef inline void scale(const real *x, const double *w, real *y, Py_ssize_t n, co
         vstore_first(y + j, v, n - j)
 
 
-cdef inline void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, bint compressed, void *oy, real *_) noexcept nogil:
+cdef void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, bint compressed, void *oy, real *_) noexcept nogil:
     cdef Py_ssize_t i = lo, j, k, m, n = size_of(ox, -1), sx = step_of(ox, -1), sy = step_of(oy, -1)
     cdef Py_ssize_t sw = 0, rows
     cdef real rx[PIECE]
