@@ -47,7 +47,7 @@ def kernels():
             yield Extension(
                 f"refnorm._{level}.{wing}._{idea}",
                 [f"build/levels/{level}/{wing}/_{idea}.c"],
-                depends=[*map(str, Path("_ext").glob("*.h")), *map(str, Path("_ext").glob("*.pxd")), str(source)],
+                depends=[*map(str, Path("_ext").glob("*.h")), *map(str, Path("_ext").glob("*.px[di]")), str(source)],
                 extra_compile_args=COMMON + FLAGS[level] if UNIX else ["/DREFNORM_PORTABLE", "/std:c11"],
                 libraries=["m"] if UNIX else [],
             )

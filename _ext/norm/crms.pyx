@@ -1,7 +1,5 @@
 # Rows of mean zero stored without their last element, scaled to unit root mean square of the whole.
-from arrays cimport *
-from vec cimport f16, bf16
-from squares cimport scaled_rows
+include "squares.pxi"
 
 
 def crms_norm(Py_ssize_t lo, Py_ssize_t hi, x, double eps, out):

@@ -4,7 +4,7 @@ from libc.string cimport memset
 from vec cimport *
 from arrays cimport *
 from rows cimport *
-from squares cimport *
+include "squares.pxi"
 
 
 def rms_norm(Py_ssize_t lo, Py_ssize_t hi, x, weight, double eps, out):

@@ -1,5 +1,6 @@
 # What norms by the mean square share: how it is measured, and rows brought to its root. A row that is `compressed` is
 # one of mean zero without its last element, which is minus the sum of the others and counts as one more.
+# Included, not cimported: as inline functions, which a .pxd has to have, they take a tenth more time.
 # Structs are copied to locals before a loop: through a pointer the compiler must assume that a store to y changes them.
 from libc.math cimport sqrt, fma
 from vec cimport *
@@ -21,7 +22,7 @@ cdef inline vd scaled(vd x, const measure *u, bint wide) noexcept nogil:
 
 # ---- float32 and halves: squares of them are exact in double and stay far from its ends ----
 
-cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim) noexcept nogil:
+cdef void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim) noexcept nogil:
     cdef vd a = vset(0), b = a, c = a, d = a, v
     cdef Py_ssize_t j = 0
     while j + 4 * VW <= n:
@@ -40,23 +41,28 @@ cdef inline void add_squares(const real *x, Py_ssize_t n, vd *q, const real *aim
     q[0] = q[0] + ((a + b) + (c + d))
 
 
-cdef inline void add_elements(const real *x, Py_ssize_t n, vd *s) noexcept nogil:
-    cdef vd a = vset(0), b = a, c = a, d = a
+cdef void add_moments(const real *x, Py_ssize_t n, vd *s, vd *q, const real *aim) noexcept nogil:
+    """The elements too."""
+    cdef vd a = vset(0), b = a, c = a, d = a, e = a, f = a, v
     cdef Py_ssize_t j = 0
     while j + 4 * VW <= n:
-        a = a + vload(x + j)
-        b = b + vload(x + j + VW)
-        c = c + vload(x + j + 2 * VW)
-        d = d + vload(x + j + 3 * VW)
+        prefetch(aim + j)
+        prefetch(aim + j + 2 * VW)
+        v = vload(x + j); a = a + v * v; e = e + v
+        v = vload(x + j + VW); b = b + v * v; f = f + v
+        v = vload(x + j + 2 * VW); c = c + v * v; e = e + v
+        v = vload(x + j + 3 * VW); d = d + v * v; f = f + v
         j += 4 * VW
     while j + VW <= n:
-        a = a + vload(x + j)
+        v = vload(x + j); a = a + v * v; e = e + v
         j += VW
-    if j < n: a = a + vload_first(x + j, n - j)
-    s[0] = s[0] + ((a + b) + (c + d))
+    if j < n:
+        v = vload_first(x + j, n - j); a = a + v * v; e = e + v
+    s[0] = s[0] + (e + f)
+    q[0] = q[0] + ((a + b) + (c + d))
 
 
-cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, const char *aim,
+cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, const char *aim,
                         measure *u) noexcept nogil:
     cdef vd q = vset(0), s = vset(0)
     cdef Py_ssize_t j = 0, m
@@ -65,8 +71,8 @@ cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double e
     while j < n:
         m = min(PIECE, n - j)
         x = take(row, step, j, m, room)
-        add_squares(x, m, &q, <const real *>aim + j)
-        if compressed: add_elements(x, m, &s)
+        if compressed: add_moments(x, m, &s, &q, <const real *>aim + j)
+        else: add_squares(x, m, &q, <const real *>aim + j)
         j += m
     missing = vsum(s)
     u.scale, u.root.hi, u.root.lo = 1, 1 / sqrt((vsum(q) + missing * missing) / (n + compressed) + eps), 0
@@ -74,7 +80,7 @@ cdef inline void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double e
 
 # ---- float64: the rounding errors of the sum are carried along ----
 
-cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, double scale) noexcept nogil:
+cdef void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, double scale) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vd v
     cdef vpair here = q[0]
@@ -88,7 +94,7 @@ cdef inline void add_scaled_squares(vpair *q, const real *x, Py_ssize_t n, doubl
     q[0] = here
 
 
-cdef inline void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, double scale) noexcept nogil:
+cdef void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, double scale) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef vpair here = s[0]
     while j + VW <= n:
@@ -98,7 +104,7 @@ cdef inline void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, doub
     s[0] = here
 
 
-cdef inline pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale) noexcept nogil:
+cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale) noexcept nogil:
     cdef vpair q, s
     cdef pair p, missing
     cdef double m_square, rest
@@ -121,7 +127,7 @@ cdef inline pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint
     return p
 
 
-cdef inline bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, measure *u) noexcept nogil:
+cdef bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, measure *u) noexcept nogil:
     """Return whether the row lies near an end of the range."""
     cdef pair q = square_sum(row, step, n, compressed, room, 1)
     cdef bint middling = tame(q.hi)
@@ -135,7 +141,7 @@ cdef inline bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps
 
 # ---- the output ----
 
-cdef inline void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
+cdef void scale(const real *x, const double *w, real *y, Py_ssize_t n, const measure *u, const real *ahead,
                        bint stream) noexcept nogil:
     cdef Py_ssize_t j = 0, k
     cdef vd v, next
@@ -158,7 +164,7 @@ cdef inline void scale(const real *x, const double *w, real *y, Py_ssize_t n, co
         vstore_first(y + j, v, n - j)
 
 
-cdef inline void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, bint compressed, void *oy, real *_) noexcept nogil:
+cdef void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, bint compressed, void *oy, real *_) noexcept nogil:
     cdef Py_ssize_t i = lo, j, k, m, n = size_of(ox, -1), sx = step_of(ox, -1), sy = step_of(oy, -1)
     cdef Py_ssize_t sw = 0, rows
     cdef real rx[PIECE]
