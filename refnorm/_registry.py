@@ -93,14 +93,19 @@ class Operator:
 
 
 class _Operators(Mapping):
-    """Name -> Operator, in the order of the wings; loads every wing when it is first read."""
+    """Name -> Operator, in the order of the wings; loads every module of them when it is first read."""
 
     def __init__(self):
         self.book: dict[str, Operator] = {}
+        self.loaded = False
 
     def _load(self) -> None:
-        for wing in WINGS:
-            importlib.import_module(f"refnorm.{wing}")
+        if not self.loaded:
+            for wing in WINGS:
+                opened = importlib.import_module(f"refnorm.{wing}")
+                for name in opened.__all__:
+                    getattr(opened, name)
+            self.loaded = True
 
     def __getitem__(self, name: str) -> Operator:
         self._load()

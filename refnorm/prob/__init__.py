@@ -1,6 +1,11 @@
 """Softmax and its relatives: scores to distributions."""
 
-from .divergence import softmax_entropy, total_variation_distance
-from .exponential import log_softmax, log_softmax_vjp, softmax, softmax_vjp
+from .._later import later
 
-__all__ = ["log_softmax", "log_softmax_vjp", "softmax", "softmax_entropy", "softmax_vjp", "total_variation_distance"]
+__getattr__, __dir__, __all__ = later(
+    __name__,
+    {
+        "divergence": ["softmax_entropy", "total_variation_distance"],
+        "exponential": ["log_softmax", "log_softmax_vjp", "softmax", "softmax_vjp"],
+    },
+)
