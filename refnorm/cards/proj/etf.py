@@ -38,7 +38,7 @@ def _(x, /):
     return np.sqrt(k / (k - 1)) * (x - np.mean(x, axis=0, keepdims=True))
 
 
-@honest(simplex_etf, "NumPy", baseline=True)
+@honest(simplex_etf, "NumPy", differs={"an infinity": "-inf beside it; the reference has NaN"}, baseline=True)
 def _(x, /):
     k, wide = x.shape[1], x.astype(np.float64)
     return (np.sqrt(k / (k - 1)) * (wide - np.mean(wide, axis=1, keepdims=True))).astype(x.dtype)
