@@ -183,7 +183,9 @@ def subspace_remove(x, directions, /, *, alpha=1.0, rtol=1e-6):
     wide, d = widen(xp, x, directions)
     spare = roomy(x, wide)
     q = orthonormal_rows(xp, d, rtol, roomy=spare)
-    return give_back(xp, wide - alpha * xp.matmul(inner(xp, wide, q, roomy=spare), q), x)
+    along, unused = inner(xp, wide, q, roomy=spare), xp.max(xp.abs(q), axis=-1) == 0
+    along = xp.where(unused, xp.zeros_like(along), along)  # not infinity times the 0 that stands for a direction
+    return give_back(xp, wide - alpha * xp.matmul(along, q), x)
 
 
 @operator(

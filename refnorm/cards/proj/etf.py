@@ -38,10 +38,13 @@ def _(x, /):
     return np.sqrt(k / (k - 1)) * (x - np.mean(x, axis=0, keepdims=True))
 
 
-@honest(simplex_etf, "NumPy", baseline=True)
+@honest(simplex_etf, "NumPy, in long double")
 def _(x, /):
-    k, wide = x.shape[1], x.astype(np.float64)
-    return (np.sqrt(k / (k - 1)) * (wide - np.mean(wide, axis=1, keepdims=True))).astype(x.dtype)
+    k, c = x.shape[1], x.astype(np.longdouble)
+    c = c - c[:, :1]
+    c = c - np.mean(c, axis=1, keepdims=True)
+    c = np.where(np.isnan(c).any(axis=1, keepdims=True), np.nan, c)
+    return (np.sqrt(k / np.longdouble(k - 1)) * c).astype(x.dtype)
 
 
 def cosines(x, diagonal):
