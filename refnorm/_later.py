@@ -18,14 +18,15 @@ def later(package: str, modules: dict[str, Iterable[str]]) -> tuple[Callable, Ca
     (['layer_norm'], 'layer_norm')
     """
     home = {name: module for module, names in modules.items() for name in names}
+    inside = [module for module in modules if "." not in module]
 
     def get(name: str):
         if name in home:
             value = getattr(importlib.import_module(f".{home[name]}", package), name)
             setattr(sys.modules[package], name, value)  # the next time it is there
             return value
-        if name in modules:
+        if name in inside:
             return importlib.import_module(f".{name}", package)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    return get, lambda: sorted([*home, *modules]), sorted(home)
+    return get, lambda: sorted([*home, *inside]), sorted(home)

@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["LIMIT", "SCHEMA", "SUFFIXES", "read", "strict_json", "write"]
+from .strict import strict_json
+
+__all__ = ["LIMIT", "SCHEMA", "SUFFIXES", "read", "write"]
 
 SCHEMA = "refnorm.tensors/1"
 LIMIT = 2**30  # bytes of a file, and of what it holds
 JSON_SHARE = 4  # a JSON file may take this part of the limit: parsed it takes up to twelve times its size
 MEMBERS = 20_000  # arrays in a file
-CONTAINERS = 1_000_000  # lists and objects in a JSON text
 HEADER = 2**24  # bytes of the JSON header of a .safetensors file
 NPY_HEADER = 1000  # characters of the header of one array in a .npz file: three short fields
 METADATA, DTYPES = "__metadata__", "__dtypes__"  # members of a .npz file that are no tensors
@@ -116,30 +117,6 @@ def _size(name: str, shape, limit: int) -> int:
     if not lengths or min(shape, default=0) < 0 or math.prod(max(n, 1) for n in shape) > limit:
         raise ValueError(f"tensor {name} has shape {str(shape)[:50]}, expected lengths of 0 to {limit} in all")
     return math.prod(shape)
-
-
-def strict_json(text: bytes | str):
-    """Parse JSON; refuse a key that comes twice, NaN, and nesting without end."""
-    text = text.decode("utf-8") if isinstance(text, bytes) else text
-    if text.count("[") + text.count("{") > CONTAINERS:
-        raise ValueError(f"more than {CONTAINERS} lists and objects")
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-    except RecursionError:
-        raise ValueError("lists or objects nested too deep") from None
-
-
-def _object(pairs: list) -> dict:
-    found = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"key {key[:50]!r} comes twice")
-        found[key] = value
-    return found
-
-
-def _constant(text: str):
-    raise ValueError(f"{text} is no JSON")
 
 
 # ---- .npz: a zip of .npy members, bfloat16 as uint16 ----

@@ -13,13 +13,14 @@ from . import wire
 from .calls import FLOATS, Call
 from .contract import shape_and_dtype
 from .diagnose import diagnosis_layer
-from .formats import read, strict_json, write
+from .formats import read, write
 from .layouts import LAYOUTS
+from .manifest import lay_out
 from .report import Report
 from .run import worst_of
+from .strict import strict_json
 from .trial import ask
 from .values import failing, judged_layer
-from .vectors import lay_out
 
 __all__ = ["SCHEMA", "ask_again", "load", "save"]
 

@@ -7,7 +7,6 @@ tensors file with answers, under the names that the manifest gives them (``0007/
 from __future__ import annotations
 
 import json
-import math
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -22,17 +21,19 @@ from .._registry import Operator
 from . import _require_choices, calls, find_operator, measure
 from .contract import alike, shape_and_dtype
 from .diagnose import diagnosis_layer
-from .formats import read, strict_json, write
+from .formats import read, write
 from .gradients import gradients_layer
 from .histogram import histogram, results
+from .manifest import back, lay_out, plain
 from .report import Layer, Report
 from .run import plan, smallest_failing, worst_of
+from .strict import strict_json
 from .trial import Trial
 from .values import special_layer, values_layer
 from .versions import versions
 from .wire import dtype_of
 
-__all__ = ["SCHEMA", "export", "lay_out", "load_vectors", "options_text", "verify"]
+__all__ = ["SCHEMA", "export", "load_vectors", "verify"]
 
 SCHEMA = "refnorm.vectors/1"
 KINDS = ("plain", "hard", "special")
@@ -60,59 +61,6 @@ class Vectors:
     seed: int
     dtypes: tuple[str, ...]
     vectors: list[Vector]
-
-
-# ---- what a manifest is made of, shared with programs that are run ----
-
-
-def lay_out(stem: str, arrays: Sequence) -> tuple[dict[str, np.ndarray], list]:
-    """Return arrays by name (``x0``, ``x2`` where the second is None) and the names in the arrays' places.
-
-    >>> import numpy as np
-    >>> from refnorm.checker.vectors import lay_out
-    >>> lay_out("x", [np.ones(1), None, [np.zeros(1)]])[1]
-    ['x0', None, ['x2.0']]
-    """
-    tensors, names = {}, []
-    for i, a in enumerate(arrays):
-        if a is None:
-            names.append(None)
-        elif isinstance(a, list | tuple):
-            inner, inner_names = lay_out(f"{stem}{i}.", a)
-            tensors |= inner
-            names.append(inner_names)
-        else:
-            tensors[f"{stem}{i}"] = np.asarray(a)
-            names.append(f"{stem}{i}")
-    return tensors, names
-
-
-def options_text(options: dict) -> str:
-    """Return options as JSON: tuples as lists, what is not finite as ``{"float": "inf"}``."""
-    return json.dumps(_plain(options), allow_nan=False)
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {name: _plain(v) for name, v in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": str(float(value))}
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    raise TypeError(f"an option is a {type(value).__name__}, expected numbers, text, None and tuples of them")
-
-
-def _back(value):
-    if isinstance(value, list):
-        return tuple(_back(v) for v in value)
-    if isinstance(value, dict):
-        text = value.get("float")
-        if text not in ("inf", "-inf", "nan") or len(value) > 1:
-            raise ValueError(f"an option is {str(value)[:50]}, expected a float as {{'float': 'inf'}}")
-        return float(text)
-    return value
 
 
 # ---- writing ----
@@ -160,7 +108,7 @@ def _entry(name: str, kind: str, call: calls.Call) -> tuple[dict, dict]:
     with measure.quiet():
         rounded, outputs = lay_out(f"{name}/y", [_rounded(part, call) for part in _parts(call.answer)])
     entry = {
-        "id": name, "kind": kind, "label": call.label, "dtype": call.dtype, "options": _plain(call.options),
+        "id": name, "kind": kind, "label": call.label, "dtype": call.dtype, "options": plain(call.options),
         "inputs": inputs, "outputs": outputs, "wanted": wanted, "strict_only": call.strict_only,
     }  # fmt: skip
     return entry | ({"cotangents": cotangents} if call.vjp else {}), tensors | pulled | rounded | wide
@@ -222,7 +170,7 @@ def _vector(op: Operator, entry, tensors: dict) -> Vector:
     if vjp:
         pulled = _named(name, _field(entry, "cotangents", list), tensors)
         arrays = [pulled if len(pulled) > 1 else pulled[0], *arrays] if pulled else arrays
-    options = {key: _back(value) for key, value in _field(entry, "options", dict).items()}
+    options = {key: back(value) for key, value in _field(entry, "options", dict).items()}
     label, strict_only = _field(entry, "label", str), _field(entry, "strict_only", bool)
     call = calls.Call(op, label, dtype, arrays, options, strict_only=strict_only, vjp=vjp)
     outputs = _field(entry, "outputs", list)

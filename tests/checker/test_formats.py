@@ -13,7 +13,7 @@ import fuzz_readers
 import numpy as np
 import pytest
 
-from refnorm.checker import formats
+from refnorm.checker import formats, strict
 from refnorm.checker.formats import SUFFIXES, read, write
 
 DTYPES = [name for name in formats.NAMES if name != "bfloat16"]
@@ -164,7 +164,7 @@ BROKEN = {
     "json: not UTF-8": (".json", b"\xff\xfe", "utf-8"),
     "json: nested deep": (".json", "[" * DEEP + "]" * DEEP, "nested too deep"),
     "json: objects nested deep": (".json", '{"a":' * DEEP + "1" + "}" * DEEP, "nested too deep"),
-    "json: too many lists": (".json", "[" + "[]," * (formats.CONTAINERS + 1) + "[]]", "lists and objects"),
+    "json: too many lists": (".json", "[" + "[]," * (strict.CONTAINERS + 1) + "[]]", "lists and objects"),
     "json: a key twice": (".json", tensor().replace('"dtype"', '"shape"'), "key 'shape' comes twice"),
     "json: a name twice": (".json", tensor()[:-2] + ', "x0": 1}}', "key 'x0' comes twice"),
     "json: NaN of no JSON": (".json", tensor(data=["0x1p+0", np.nan]), "NaN is no JSON"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refnorm
-from refnorm.checker import calls, find_operator, plan, vectors
+from refnorm.checker import calls, find_operator, manifest, plan, vectors
 from refnorm.checker.diagnose import twin_answer
 from refnorm.checker.formats import SUFFIXES, read, write
 from refnorm.checker.vectors import export, load_vectors, verify
@@ -168,16 +168,16 @@ def test_wanted_answers_are_there_rounded_and_not(tmp_path):
     [{}, {"axis": (1, 2)}, {"padding": ((0, 1), (2, 3))}, {"p": math.inf, "q": -math.inf, "s": "inf", "n": None}],
 )
 def test_options_come_back_as_they_were(options):
-    text = vectors.options_text(options)
+    text = manifest.options_text(options)
     assert "Infinity" not in text
-    assert {k: vectors._back(v) for k, v in json.loads(text).items()} == options
-    assert vectors._back(json.loads(vectors.options_text({"a": math.nan}))["a"]) != 0
+    assert {k: manifest.back(v) for k, v in json.loads(text).items()} == options
+    assert manifest.back(json.loads(manifest.options_text({"a": math.nan}))["a"]) != 0
     with pytest.raises(TypeError, match="an option is a ndarray"):
-        vectors.options_text({"w": np.ones(2)})
+        manifest.options_text({"w": np.ones(2)})
 
 
 def test_absent_and_listed_arrays_keep_their_places():
-    tensors, names = vectors.lay_out("0001/x", [np.ones(1), None, [np.zeros(1), np.ones(2)]])
+    tensors, names = manifest.lay_out("0001/x", [np.ones(1), None, [np.zeros(1), np.ones(2)]])
     assert names == ["0001/x0", None, ["0001/x2.0", "0001/x2.1"]]
     back = vectors._named("0001", names, tensors)
     assert (back[1], back[2][1].shape) == (None, (2,))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..._registry import Operator
 from ..formats import SUFFIXES, read, write
-from ..vectors import lay_out, options_text
+from ..manifest import lay_out, options_text
 from . import Adapted
 
 __all__ = ["DECLINES", "adapt"]
