@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .._cases import case, normal
 from .._registry import law, operator
 from .._xp import check_out, give_back, prepare, widen
@@ -321,5 +323,5 @@ def odd_and_scaled_in_both(f, x):
 
 
 @law(weight_compander, normal(4, 8))
-def steepest_at_zero(f, x):
-    return f(1e-9 * x, a=3.0, b=0.5) * 1e9, 6 * x
+def reciprocals_make_a_right_angle(f, x):
+    return f(x, a=3.0, b=0.5) + f(0.25 / x, a=3.0, b=0.5), np.sign(x) * (1.5 * np.pi)

@@ -31,7 +31,7 @@ def require_map(weight, axis_size, rotation, compressed) -> None:
         case("rotated", normal(4, 6), normal(6), normal(6), normal(4), orthonormal(6, 6)),
         case("rotated alone", normal(3, 5, mean=2.0), None, None, normal(3), orthonormal(5, 5)),
     ],
-    bench=case("affine", normal(1024, 1024), normal(1024), normal(1024), normal(1024)),
+    bench=case("affine", normal(2048, 1024), normal(1024), normal(1024), normal(2048)),
     rows=lambda x, rng: ([x / x.shape[1], *rng.normal(size=(2, x.shape[1])), rng.normal(size=len(x))], {}),
 )
 def fold_layer_norm(weight, gain=None, shift=None, bias=None, rotation=None, /, *, compressed=False):

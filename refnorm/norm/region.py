@@ -247,7 +247,7 @@ def region_norm_vjp(
     >>> import numpy as np, refnorm
     >>> x, mask = np.array([[[1.0, 3.0, 1.0, 3.0, 7.0]]]), np.array([[[True, True, True, True, False]]])
     >>> refnorm.norm.region_norm_vjp(np.array([[[1.0, 0.0, 0.0, 0.0, 0.0]]]), x, mask, eps=0.5)[0].round(3)
-    array([[[ 0.34 , -0.204,  0.068, -0.204,  0.   ]]])
+    array([[[ 0.476, -0.068, -0.34 , -0.068,  0.   ]]])
     """
     xp, cotangent, x, weight, bias = prepare(cotangent, x, weight, bias, need=2)
     channel = asked(xp, x, mask, weight, bias, axis, eps, eps_mode)

@@ -351,7 +351,7 @@ def gated_rms_norm_vjp(cotangent, x, gate, weight=None, /, *, axis=-1, norm_befo
 def gated_pull(xp, norm_before_gate, eps, spare, x, g, z, w):
     """Return the cotangents of rows, as the docstring of the gradient has them."""
     s, c = silu(xp, z)
-    slope = c + s * (1 - c)
+    slope = c + s * silu(xp, -z)[1]  # which is 1 - c, not rounded
     a = x if norm_before_gate else x * s
     r = root_mean_square(xp, a, eps, roomy=spare)
     unit, gw = a / r, g if w is None else g * w

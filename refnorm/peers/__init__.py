@@ -20,6 +20,7 @@ FRAMEWORKS = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "kera
 # asks all of them, and tells when one is mended.
 KNOWN: dict[tuple[str, str], str] = {
     ("torch", "lp_normalize"): "denormals",  # without eps their squares vanish, and the row is divided by 0
+    ("torch", "weight_norm"): "denormals",  # their squares vanish, and the gain is divided by 0
     ("onnxruntime", "group_norm"): "mean 1e+04",  # NaN: the variance in one pass comes out below zero
     ("onnxruntime", "lp_normalize"): "all zeros",  # without eps 0 / 0 is 0
     ("onnxruntime", "max_pool"): "a NaN",  # is dropped

@@ -21,12 +21,12 @@ def mean_of_all(xp, x):
 
 def frame(k, n):
     """Draw k orthonormal rows of n."""
-    return Draw((k, n), lambda rng, s: orthonormal(n, k)(rng).T.copy(), "orthonormal rows")
+    return Draw((k, n), lambda rng, s: orthonormal(s[1], s[0])(rng).T.copy(), "orthonormal rows")
 
 
 def frames(m, k, n):
     """Draw m such frames."""
-    return Draw((m, k, n), lambda rng, s: np.stack([frame(k, n)(rng) for _ in range(m)]), "orthonormal rows")
+    return Draw((m, k, n), lambda rng, s: np.stack([frame(*s[1:])(rng) for _ in range(s[0])]), "orthonormal rows")
 
 
 def require_rows(name, rows, n, ndim=2) -> None:

@@ -145,6 +145,6 @@ def test_the_operator_itself_passes_where_mutants_are_killed(name):
 def test_no_mutant_of_a_sample_survives_unexplained(name):
     """The seed draws them; `refnorm selftest` judges them all."""
     fates = list(mutants.fates(drawn(name), sample=20))
-    assert len(fates) == 20
+    assert len(fates) == min(20, len(mutants.mutants(OPERATORS[name])))
     assert not [(f.mutant.place, f.mutant.text, f.why) for f in fates if f.end == "survives" and not f.explained]
-    assert sum(f.end == "killed" for f in fates) > 5
+    assert sum(f.end == "killed" for f in fates) > len(fates) / 4
