@@ -80,7 +80,7 @@ def signed_power(x, /, *, p=0.5, out=None):
     ----------
     Razavian et al., CNN Features off-the-shelf: an Astounding Baseline for Recognition, 2014 (power 2: formula as
     catalogued, not confirmed at its source). Winterbottom et al., Trying Bilinear Pooling in Video-QA, 2020 (power
-    0.5: confirmed in the fusions code it imports, as sqrt(relu(x)) - sqrt(relu(-x))).
+    0.5: as catalogued from the fusions code it imports, sqrt(relu(x)) - sqrt(relu(-x))).
 
     Examples
     --------
@@ -150,7 +150,7 @@ def signed_log_compress(x, /, *, base=8.0, out=None):
 
     References
     ----------
-    Lin et al., DETR Doesn't Need Multi-Scale or Locality Design, 2023 (confirmed in its released code, relative
+    Lin et al., DETR Doesn't Need Multi-Scale or Locality Design, 2023 (as catalogued from its code, relative
     position type abs_log8).
 
     Examples

@@ -68,7 +68,7 @@ def normalized_concat(x, other, /, *, weights=(0.5, 0.5), axis=-1, eps=1e-12):
     References
     ----------
     Zhang et al., A Tale of Two Features: Stable Diffusion Complements DINO for Zero-Shot Semantic Correspondence,
-    2023 (confirmed in its released code, compute_pck).
+    2023 (as catalogued from its released code, compute_pck).
 
     Examples
     --------

@@ -74,8 +74,8 @@ def reversible_instance_norm(x, weight=None, bias=None, /, *, eps=1e-5):
     References
     ----------
     Kim et al., Reversible Instance Normalization for Accurate Time-Series Forecasting against Distribution Shift,
-    2022, and Wang et al., Is Mamba Effective for Time Series Forecasting?, 2024 (both confirmed in their released
-    code).
+    2022, and Wang et al., Is Mamba Effective for Time Series Forecasting?, 2024 (the code of the first was
+    read; of the second as catalogued).
 
     Examples
     --------
@@ -167,8 +167,8 @@ def reversible_instance_denorm(x, mean, std, weight=None, bias=None, /, *, eps=0
     References
     ----------
     Kim et al., Reversible Instance Normalization for Accurate Time-Series Forecasting against Distribution Shift,
-    2022, and Wang et al., Is Mamba Effective for Time Series Forecasting?, 2024 (both confirmed in their released
-    code).
+    2022, and Wang et al., Is Mamba Effective for Time Series Forecasting?, 2024 (the code of the first was
+    read; of the second as catalogued).
 
     Examples
     --------

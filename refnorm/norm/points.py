@@ -88,7 +88,7 @@ def unit_sphere_normalize(x, /, *, eps=0.0, out=None):
     References
     ----------
     Ma et al., ShapeSplat: A Large-scale Dataset of Gaussian Splats and Their Self-Supervised Pretraining, 2024
-    (confirmed in its released code, pc_norm: no eps).
+    (as catalogued from its released code, pc_norm: no eps).
 
     Examples
     --------
@@ -180,7 +180,7 @@ def knn_feature_norm(x, center, weight=None, bias=None, /, *, eps=1e-5):
     ----------
     Liu et al., HyMamba: Mamba with Hybrid Geometry-Feature Coupling for Efficient Point Cloud Classification, 2025
     (not read again), which builds on Han et al., Mamba3D: Enhancing Local Features for 3D Point Cloud Analysis via
-    State Space Model, 2024 (confirmed in its released code, K_Norm).
+    State Space Model, 2024 (as catalogued from its code, K_Norm).
 
     Examples
     --------

@@ -56,7 +56,7 @@ def min_max_normalize(x, /, *, axis=-1, eps=0.0, out=None):
 
     References
     ----------
-    Du et al., Parameter Competition Balancing for Model Merging, 2024 (confirmed in its released code: no eps).
+    Du et al., Parameter Competition Balancing for Model Merging, 2024 (as catalogued from its code: no eps).
     Nagar et al., Remote sensing framework for geological mapping via stacked autoencoders and clustering, 2024 (not
     read again; the formula is confirmed against scikit-learn).
 

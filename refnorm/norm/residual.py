@@ -57,8 +57,8 @@ def residual_norm_block(x, weight=None, bias=None, /, *, branch, placement="pre"
 
     References
     ----------
-    Li, Yin and Liu, Mix-LN: Unleashing the Power of Deeper Layers by Combining Pre-LN and Post-LN, 2024 (confirmed in
-    its released code and against torch).
+    Li, Yin and Liu, Mix-LN: Unleashing the Power of Deeper Layers by Combining Pre-LN and Post-LN, 2024 (as catalogued
+    from its released code, and confirmed against torch).
 
     Examples
     --------
@@ -138,8 +138,8 @@ def mix_layer_norm_schedule(*, layers, share=0.25, count=None):
 
     References
     ----------
-    Li, Yin and Liu, Mix-LN: Unleashing the Power of Deeper Layers by Combining Pre-LN and Post-LN, 2024 (confirmed in
-    its released code but for the rounding).
+    Li, Yin and Liu, Mix-LN: Unleashing the Power of Deeper Layers by Combining Pre-LN and Post-LN, 2024 (as catalogued
+    from its released code, but for the rounding).
 
     Examples
     --------

@@ -129,8 +129,8 @@ def weight_norm(x, gains=None, /, *, axis=0, eps=0.0, out=None):
     References
     ----------
     Salimans and Kingma, Weight Normalization, 2016, equation 2 (not read again: the formula is confirmed against
-    torch). Huang et al., Gradient Weight-normalized Low-rank Projection for Efficient LLM Training, 2024 (confirmed
-    in its released code).
+    torch). Huang et al., Gradient Weight-normalized Low-rank Projection for Efficient LLM Training, 2024 (as
+    catalogued from its released code).
 
     Examples
     --------

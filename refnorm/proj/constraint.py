@@ -91,8 +91,8 @@ def project_simplex(x, /, *, axis=-1, total=1.0, out=None):
     References
     ----------
     Chen, Zhang, Tu, Zhao and Zhang, Optimistic Online Mirror Descent, 2023, use it; the algorithm by sorting is that
-    of Duchi, Shalev-Shwartz, Singer and Chandra, ICML 2008, figure 1 (neither read again: the formula is confirmed
-    against the codes of POT and entmax).
+    of Duchi, Shalev-Shwartz, Singer and Chandra, ICML 2008, figure 1 (neither read again: the formula is as
+    catalogued from the codes of POT and entmax).
 
     Examples
     --------
@@ -213,8 +213,8 @@ def project_l2_ball(x, /, *, axis=-1, radius=1.0):
 
     References
     ----------
-    Chen, Zhang, Tu, Zhao and Zhang, Optimistic Online Mirror Descent, 2023 (not read again: the formula is confirmed
-    against pyproximal and torch).
+    Chen, Zhang, Tu, Zhao and Zhang, Optimistic Online Mirror Descent, 2023 (not read again: the formula is as
+    catalogued from pyproximal and torch).
 
     Examples
     --------
@@ -336,7 +336,7 @@ def project_l0_ball(x, /, *, k, axis=-1):
     References
     ----------
     Seo et al., TEDDY, 2024, and Beznosikov et al., Distributed Methods with Compressed Communication, 2021 (neither
-    read again: confirmed against the code of the first and pyproximal).
+    read again: as catalogued from the code of the first and pyproximal).
 
     Examples
     --------
@@ -412,7 +412,7 @@ def project_box_simplex(x, lower, upper, /, *, total=1.0):
     References
     ----------
     Abbas et al., Effective Pruning of Web-Scale Data Based on Complexity of Concept Clusters, 2024 (not read again:
-    the problem is confirmed against its code).
+    the problem is as catalogued from its code).
 
     Examples
     --------

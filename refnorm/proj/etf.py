@@ -63,7 +63,7 @@ def simplex_etf(x, /):
     References
     ----------
     Xiao et al., FedLoGe, 2024; Dang et al., Neural Collapse in Deep Linear Networks, 2023; Shen, Sun and Wei,
-    Equiangular Basis Vectors, 2023 (none read again: confirmed against the code of the first).
+    Equiangular Basis Vectors, 2023 (none read again: as catalogued from the code of the first).
 
     Examples
     --------
@@ -127,7 +127,7 @@ def mutual_coherence(x, /):
 
     References
     ----------
-    Shen, Sun and Wei, Equiangular Basis Vectors, 2023 (not read again: confirmed against the check in its script).
+    Shen, Sun and Wei, Equiangular Basis Vectors, 2023 (not read again: as catalogued from the check in its script).
 
     Examples
     --------
@@ -192,7 +192,7 @@ def sparse_etf_energy(x, /, *, norm=0.1, clip=0.99999):
 
     References
     ----------
-    Xiao et al., FedLoGe, 2024 (not read again: confirmed against its code).
+    Xiao et al., FedLoGe, 2024 (not read again: as catalogued from its code).
 
     Examples
     --------

@@ -78,7 +78,7 @@ def lora_linear(x, weight, a, b, bias=None, /, *, scale=1.0):
     References
     ----------
     Hu et al., LoRA, 2021; Ma et al., Visual Perception by Large Language Model's Weights, 2024; Xu et al., PLLaVA,
-    2024 (none read again: the formula is confirmed against loralib).
+    2024 (none read again: the formula is as catalogued from loralib).
 
     Examples
     --------
@@ -125,7 +125,7 @@ def lora_linear_vjp(cotangent, x, weight, a, b, bias=None, /, *, scale=1.0):
     References
     ----------
     Hu, Su, Kuo, Song and Liu, Computational Limits of Low-Rank Adaptation, 2024 (not read again: the gradients of the
-    factors are confirmed against loralib and torch).
+    factors are confirmed against torch).
 
     Examples
     --------

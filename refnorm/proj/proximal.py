@@ -61,7 +61,7 @@ def soft_threshold(x, /, *, threshold=0.5):
     References
     ----------
     Fang, Buchanan and Sulam, What's in a Prior?, 2023; Nutini, Laradji and Schmidt, Let's Make Block Coordinate
-    Descent Converge Faster, 2017 (neither read again: the formula is confirmed against torch and pyproximal).
+    Descent Converge Faster, 2017 (neither read again: the formula is confirmed against torch).
 
     Examples
     --------

@@ -166,8 +166,8 @@ def subspace_remove(x, directions, /, *, alpha=1.0, rtol=1e-6):
 
     References
     ----------
-    Jang et al., DECOR, 2024 (abstract read only); Venkataramanan et al., Franca, 2025 (not read again; confirmed
-    against its code).
+    Jang et al., DECOR, 2024 (abstract read only); Venkataramanan et al., Franca, 2025 (not read again; as
+    catalogued from its code).
 
     Examples
     --------
