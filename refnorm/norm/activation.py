@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from .._cases import case, normal, positive, uniform
 from .._core.channels import affine, as_rows, channel_of, elements, moved
+from .._core.logistic import sigmoids
 from .._core.moments import centered, root_mean_square
 from .._registry import law, operator
 from .._xp import give_back, prepare, require_along, require_shape, roomy, widen
 from .group import by_channel, by_group, channel_beside, columns, group_size
 
 BENCH = normal(32, 64, 56, 56)
-
-
-def sigmoids(xp, z):
-    """Return 1 / (1 + e^-z) and 1 / (1 + e^z), by an exponential that never overflows: no digit of either is lost."""
-    e = xp.exp(-xp.abs(z))
-    one = xp.ones_like(e)
-    return xp.where(z < 0, e, one) / (1 + e), xp.where(z < 0, one, e) / (1 + e)
 
 
 def deviation(xp, rows, eps, *, roomy):

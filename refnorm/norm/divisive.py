@@ -107,8 +107,8 @@ def generalized_divisive_norm(x, weight, bias, /, *, axis=1, inverse=False, simp
     References
     ----------
     Ballé, Laparra and Simoncelli, Density Modeling of Images using a Generalized Normalization Transformation, 2015
-    (not read again: the formula is that of TensorFlow Compression's code, and of CompressAI's as catalogued). Matsubara et al., Supervised
-    Compression for Resource-Constrained Edge Computing Systems, 2021.
+    (not read again: the formula is that of TensorFlow Compression's code, and of CompressAI's as catalogued).
+    Matsubara et al., Supervised Compression for Resource-Constrained Edge Computing Systems, 2021.
 
     Examples
     --------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .._cases import booleans, case, normal
-from .._core.channels import affine, channel_of, elements, moved
+from .._core.channels import affine, moved
 from .._core.regions import chosen_sites, require_mask
 from .._registry import law, operator
 from .._xp import give_back, prepare, require_along, roomy, widen
+from .group import channel_beside
 from .region import as_planes, as_units, standard
 
 
@@ -74,12 +75,8 @@ def masked_batch_norm(x, mask, weight=None, bias=None, /, *, axis=1, eps=1e-5):
     array([[[-1.,  0.,  1.]]])
     """
     xp, x, weight, bias = prepare(x, weight, bias)
-    channel = channel_of(x, axis)
-    if channel == 0:
-        raise ValueError(f"axis must not be 0, which counts the samples, got {axis}")
+    channel = channel_beside(x, axis)
     require_along(x, channel, eps, weight, bias)
-    if x.shape[0]:
-        elements(x[:1, ...], channel)
     require_mask(xp, mask, (*x.shape[:channel], 1, *x.shape[channel + 1 :]))
     planes, shown = moved(xp, channel, 1, x, mask)
     wide, w, b = widen(xp, planes, weight, bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .._cases import booleans, case, normal
-from .._core.channels import channel_of, elements, moved
+from .._core.channels import moved
 from .._core.moments import root_mean_square
 from .._core.regions import chosen_sites, count_sites, require_mask, sites_centered, sites_mean
 from .._lanes import load, run, sites, takes
@@ -21,18 +21,15 @@ from .._xp import (
     roomy,
     widen,
 )
+from .group import channel_beside
 
 kernels = load(__name__)
 
 
 def asked(xp, x, mask, weight, bias, axis, eps, eps_mode) -> int:
     """Refuse what region_norm cannot take; return the channel axis."""
-    channel = channel_of(x, axis)
-    if channel == 0:
-        raise ValueError(f"axis must not be 0, which counts the samples, got {axis}")
+    channel = channel_beside(x, axis)
     require_along(x, channel, eps)
-    if x.shape[0]:
-        elements(x[:1, ...], channel)
     require_mask(xp, mask, (*x.shape[:channel], 1, *x.shape[channel + 1 :]))
     require_shape("weight", weight, (2, x.shape[channel]))
     require_shape("bias", bias, (2, x.shape[channel]))

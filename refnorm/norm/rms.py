@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._cases import case, normal
+from .._core.logistic import sigmoids
 from .._core.moments import root_mean_square, sum_leading
 from .._core.sums import mean
 from .._lanes import load, row_blocks, run, takes
@@ -183,13 +184,6 @@ def eps_is_in_squared_units(f, x):
 # ---- gated ----
 
 
-def silu(xp, z):
-    """Return (silu, c) with silu = z c and c = 1 / (1 + e^-z), by an exponential that never overflows."""
-    e = xp.exp(-xp.abs(z))
-    c = xp.where(z < 0, e, xp.ones_like(e)) / (1 + e)
-    return z * c, c
-
-
 @operator(
     paper=("dao2024transformers", "hwang2024hydra"),
     kernel="gated_rms_norm",
@@ -280,7 +274,7 @@ def gated_rms_norm(x, gate, weight=None, /, *, axis=-1, norm_before_gate=True, e
         y = run(kernels.gated_rms_norm, rows, z, w, eps, norm_before_gate, out=into)
     else:
         wide, z, w = widen(xp, rows, z, w)
-        s, _ = silu(xp, z)
+        s = z * sigmoids(xp, z)[0]
         h = wide if norm_before_gate else wide * s
         # h / r would lose digits where h = x s is denormal and its root is not
         y = wide / root_mean_square(xp, h, eps, roomy=roomy(rows, wide))
@@ -350,8 +344,9 @@ def gated_rms_norm_vjp(cotangent, x, gate, weight=None, /, *, axis=-1, norm_befo
 
 def gated_pull(xp, norm_before_gate, eps, spare, x, g, z, w):
     """Return the cotangents of rows, as the docstring of the gradient has them."""
-    s, c = silu(xp, z)
-    slope = c + s * silu(xp, -z)[1]  # which is 1 - c, not rounded
+    c, rest = sigmoids(xp, z)
+    s = z * c
+    slope = c + s * rest
     a = x if norm_before_gate else x * s
     r = root_mean_square(xp, a, eps, roomy=spare)
     unit, gw = a / r, g if w is None else g * w

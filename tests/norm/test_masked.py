@@ -34,7 +34,7 @@ def test_refusals():
         (lambda: masked_batch_norm(X, MASK[:, :, :2]), ValueError, r"mask must have shape \(2, 1, 3\)"),
         (lambda: masked_batch_norm(X, MASK, np.ones(2)), ValueError, r"weight must have shape \(1,\)"),
         (lambda: masked_batch_norm(X, MASK, eps=-1.0), ValueError, "eps must be finite and not below zero"),
-        (lambda: masked_batch_norm(X, MASK, axis=0), ValueError, "axis must not be 0"),
+        (lambda: masked_batch_norm(X, MASK, axis=0), ValueError, "axis must not be the sample axis 0"),
         (lambda: masked_batch_norm(X[:, :, :0], MASK[:, :, :0]), ValueError, "at least one element"),
     ]:
         with pytest.raises(error, match=said):

@@ -65,7 +65,7 @@ def test_refusals():
         (lambda: region_norm(X, MASK, None, np.ones((1, 2))), ValueError, r"bias must have shape \(2, 1\)"),
         (lambda: region_norm(X, MASK, eps=-1.0), ValueError, "eps must be finite and not below zero"),
         (lambda: region_norm(X, MASK, eps_mode="code"), ValueError, "eps_mode must be 'region' or 'plane'"),
-        (lambda: region_norm(X, MASK, axis=0), ValueError, "axis must not be 0"),
+        (lambda: region_norm(X, MASK, axis=0), ValueError, "axis must not be the sample axis 0"),
         (lambda: region_norm(X, MASK, axis=(1, 2)), TypeError, "axis must be one int"),
         (lambda: region_norm(X[:, :, :0], MASK[:, :, :0]), ValueError, "at least one element"),
         (lambda: region_norm_vjp(X[:1], X, MASK), ValueError, "cotangent must have shape"),
