@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import refnorm
-from refnorm.checker import find_operator
-from refnorm.checker.adapters.command import DECLINES, LAYOUTS, adapt
+from refnorm.checker import adapters, find_operator
+from refnorm.checker.adapters.command import DECLINES, LAYOUTS, adapt, gradient
 from refnorm.checker.formats import SUFFIXES
 
 EXAMPLES = Path(refnorm.__file__).parent.parent / "examples" / "command"
@@ -29,10 +29,10 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are P
 def program(tmp_path):
     """A function that makes a command out of Python: `given` and `answer` are its two paths."""
 
-    def program(code, operator="rms_norm", **more):
+    def program(code, operator="rms_norm", make=adapt, **more):
         path = tmp_path / "program.py"
         path.write_text(f"import os, signal, sys, time\ngiven, answer = sys.argv[-2:]\n{code}\n")
-        return adapt(f"{shlex.quote(sys.executable)} {shlex.quote(str(path))}", find_operator(operator), **more)
+        return make(f"{shlex.quote(sys.executable)} {shlex.quote(str(path))}", find_operator(operator), **more)
 
     return program
 
@@ -76,6 +76,24 @@ def test_half_types_cross(program):
         y = program(formatted("write(answer, {'y0': x['x0']})"), name="npz").call(X.astype(dtype))
         assert y.dtype == dtype
         assert y.tobytes() == X.astype(dtype).tobytes()
+
+
+def test_a_gradient_gets_cotangents_and_answers_for_every_floating_input(program):
+    told = formatted(
+        "assert words['operator'] == 'rms_norm_vjp' and sorted(x) == ['g0', 'g1', 'x0', 'x2', 'x3'], (x, words)\n"
+        "write(answer, {'y0': x['g0'] * x['x0'], 'y2': x['g1']})"
+    )
+    vjp = program(told, make=gradient)
+    got = vjp((X, X[0]), X, None, np.ones(3, "float32"), np.arange(3))
+    assert [y is None for y in got] == [False, True, False, True]  # nothing for what is not there, or holds indices
+    np.testing.assert_array_equal(got[0], X * X, strict=True)
+    np.testing.assert_array_equal(got[2], X[0], strict=True)
+    vjp = program(formatted("write(answer, {'y0': x['g0']})"), make=gradient)
+    np.testing.assert_array_equal(vjp(X, X)[0], X, strict=True)
+    with pytest.raises(ValueError, match="writes y0, expected y0, y2"):
+        vjp(X, X, None, X[0])
+    with pytest.raises(NotImplementedError, match="a list of arrays"):
+        vjp(X, X, [X, X])
 
 
 def test_nothing_stays_behind_in_the_temporary_directory(program, tmp_path, monkeypatch):
@@ -267,3 +285,19 @@ def test_the_program_in_python_answers(tmp_path):
         np.testing.assert_array_max_ulp(y, refnorm.prob.log_softmax(x, axis=axis), 1)
     with pytest.raises(NotImplementedError):
         adapted.call(x.astype(pytest.importorskip("ml_dtypes").bfloat16))
+
+
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="not a source tree")
+def test_the_gradient_of_the_program_in_python_is_judged_and_a_wrong_one_refused(tmp_path):
+    """Called through the adapters' own door, as the command line does it."""
+    operator, x = find_operator("log_softmax"), np.random.default_rng(0).normal(size=(4, 5))
+    text = (EXAMPLES / "log_softmax.py").read_text()
+    found = []
+    for name, change in (("right", ("", "")), ("wrong", ("np.exp(y) * np.sum", "np.sum"))):
+        assert change[0] in text
+        (tmp_path / f"{name}.py").write_text(text.replace(*change))
+        command = f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / name))}.py"
+        adapted = adapters.adapt(command, "command:npz", operator, command)
+        (dx,) = adapted.vjp(np.cos(x), x, axis=0)
+        found.append(np.max(np.abs(dx - operator.gradient(np.cos(x), x, axis=0))))
+    assert found[0] < 1e-15 < 1e-3 < found[1]

@@ -60,7 +60,11 @@ def adapt(where: str, kind: str, operator: Operator, vjp: str | None = None) -> 
     """Load an implementation; OSError, ImportError, TypeError or ValueError where that cannot be done."""
     sort, _, name = kind.partition(":")
     module, told = KINDS[sort]
-    load = importlib.import_module(f".{module}", __name__).adapt
+    module = importlib.import_module(f".{module}", __name__)
     told = told | ({"name": name} if name else {})
-    adapted = load(where, operator, **told)
-    return adapted if vjp is None else replace(adapted, vjp=load(vjp, operator, **told).call)
+    adapted = module.adapt(where, operator, **told)
+    if vjp is None:
+        return adapted
+    if hasattr(module, "gradient"):  # where cotangents do not simply come before the arrays
+        return replace(adapted, vjp=module.gradient(vjp, operator, **told))
+    return replace(adapted, vjp=module.adapt(vjp, operator, **told).call)

@@ -2,6 +2,9 @@
 
 IN holds the arrays as ``x0, x1, ...`` (none where the call has None) and, as metadata, `operator` and `options` in
 JSON. OUT holds the answer as ``y0``, and ``y1, ...`` where there are several. Exit status 77 says: not offered.
+
+A gradient is a command line of its own, ``--vjp './mynorm --gradient'``. Its IN holds the cotangents as ``g0, g1, ...``
+besides, and its OUT the cotangent of every floating input that is there, ``y2`` that of ``x2``.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from ..._registry import Operator
@@ -21,7 +25,7 @@ from ..formats import SUFFIXES, read, write
 from ..manifest import lay_out, options_text
 from . import Adapted
 
-__all__ = ["DECLINES", "adapt"]
+__all__ = ["DECLINES", "adapt", "gradient"]
 
 DECLINES = 77  # what test suites of C programs exit with to say "skipped"
 LARGEST = 2**24  # numbers that one call writes to a file: half a gigabyte of JSON
@@ -37,6 +41,37 @@ def adapt(where: str, operator: Operator, *, name: str = "json", limit: float = 
 
     `limit` is the seconds that one call may take.
     """
+    ask = _asking(where, name, limit)
+
+    def call(*arrays, **options):
+        found = ask(operator.name, lay_out("x", arrays)[0], options)
+        names = [f"y{i}" for i in range(len(found))] or ["y0"]
+        _require(found, names, "y0, y1, ...")
+        return tuple(found[name] for name in names) if len(names) > 1 else found["y0"]
+
+    return Adapted(call, cannot=dict.fromkeys(LAYOUTS, "arrays go through a file"))
+
+
+def gradient(where: str, operator: Operator, *, name: str = "json", limit: float = 10.0) -> Callable:
+    """Return a command that answers with gradients, as the checker asks it."""
+    ask = _asking(where, name, limit)
+
+    def vjp(cotangent, *arrays, **options):
+        if any(isinstance(a, list | tuple) for a in arrays):
+            raise NotImplementedError("a list of arrays in one place has no gradient in a file")
+        pulled = lay_out("g", cotangent if isinstance(cotangent, tuple) else [cotangent])[0]
+        inputs, names = lay_out("x", arrays)
+        # what holds indices has no gradient
+        wanted = [x and inputs[x].dtype.kind not in "iub" and f"y{x[1:]}" for x in names]
+        found = ask(f"{operator.name}_vjp", pulled | inputs, options)
+        _require(found, [y for y in wanted if y], ", ".join(y for y in wanted if y))
+        return tuple(found[y] if y else None for y in wanted)
+
+    return vjp
+
+
+def _asking(where: str, name: str, limit: float) -> Callable:
+    """Return a function that hands tensors and options to a command, and returns the tensors that it writes."""
     words = shlex.split(where)
     if not words:
         raise ValueError(f"expected a command line such as './mynorm --fast', got {where!r}")
@@ -47,17 +82,16 @@ def adapt(where: str, operator: Operator, *, name: str = "json", limit: float = 
         raise ValueError(f"expected a format of {', '.join(s[1:] for s in SUFFIXES)}, got {name!r}")
     command = [os.path.abspath(program), *words[1:]]
 
-    def call(*arrays, **options):
+    def ask(function: str, tensors: dict, options: dict) -> dict:
+        if (size := sum(a.size for a in tensors.values())) > LARGEST:
+            raise NotImplementedError(f"{size:,} numbers are too many for a file")
         with tempfile.TemporaryDirectory(prefix="refnorm-", ignore_cleanup_errors=True) as folder:
             given, answer = (Path(folder, f"{file}.{name}") for file in ("in", "out"))
-            tensors, _ = lay_out("x", arrays)
-            if (size := sum(a.size for a in tensors.values())) > LARGEST:
-                raise NotImplementedError(f"{size:,} numbers are too many for a file")
-            write(given, tensors, {"operator": operator.name, "options": options_text(options)})
+            write(given, tensors, {"operator": function, "options": options_text(options)})
             _run([*command, str(given), str(answer)], limit)
             return _answer(answer)
 
-    return Adapted(call, cannot=dict.fromkeys(LAYOUTS, "arrays go through a file"))
+    return ask
 
 
 def _run(command: list[str], limit: float) -> None:
@@ -120,14 +154,15 @@ class _Listener(threading.Thread):
         return lines[-1].strip()[:300] if lines else ""
 
 
-def _answer(path: Path):
+def _answer(path: Path) -> dict:
     try:
-        found, _ = read(path)
+        return read(path)[0]
     except FileNotFoundError:
         raise RuntimeError("writes no answer") from None
     except ValueError as error:
         raise ValueError(f"writes a malformed answer: {error.__cause__ or error}") from error
-    names = [f"y{i}" for i in range(len(found))]
-    if not found or set(names) != set(found):
-        raise ValueError(f"writes {', '.join(found)[:100] or 'nothing'}, expected y0, y1, ...")
-    return tuple(found[name] for name in names) if len(names) > 1 else found["y0"]
+
+
+def _require(found: dict, names: list[str], expected: str) -> None:
+    if set(found) != set(names):
+        raise ValueError(f"writes {', '.join(found)[:100] or 'nothing'}, expected {expected}")
