@@ -17,7 +17,7 @@ import numpy as np
 
 from .._modes import compute, lane
 from .._registry import OPERATORS, Operator
-from .._xp import prepare
+from .._xp import dtype_name, prepare
 from . import Plan, calls, run
 from .measure import answer, packed, quiet, widened
 from .mutate import Mutant, Watch, mutants, rebuilt
@@ -214,7 +214,7 @@ def in_float64(roomy: bool, long: bool) -> dict:
     if long:
         xp = LongDouble()
         names["prepare"] = lambda *arrays, **need: (xp, *prepare(*arrays, **need)[1:])
-        names["dtype_name"] = lambda x: "float64"
+        names["dtype_name"] = lambda x: "float64" if x.dtype.kind == "f" else dtype_name(x)
     return names
 
 
