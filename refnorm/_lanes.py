@@ -173,10 +173,13 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     return y if parts is None else (y, _wrap(outs[1].sum(axis=0), x))
 
 
-def indices(x, n: int):
-    """Return an accepted integer array as intp memory for a kernel, which trusts it; refuse what is not in 0..n - 1."""
+def indices(x, n: int | None = None):
+    """Return an accepted integer array as intp memory for a kernel; refuse what is not in 0..n - 1, which it trusts.
+
+    Without `n` the kernel looks for itself.
+    """
     x = _memory(x)
-    if x.size and (x.min() < 0 or x.max() >= n):
+    if n is not None and x.size and (x.min() < 0 or x.max() >= n):
         raise IndexError(f"indices must be in 0..{n - 1}, got {x.min()} to {x.max()}")
     return np.ascontiguousarray(x, dtype=np.intp)
 

@@ -204,6 +204,8 @@ def reach(call) -> int:
     if call.vjp:  # a parameter's gradient is a sum over all rows
         return max(2, call.arrays[1].size)
     marked = np.zeros(call.arrays[0].shape)
+    if marked.size == 0:  # an empty segment has an answer too
+        return 2
     marked.flat[marked.size // 2] = np.nan
     touched = np.isnan(reference(call.operator, [marked, *call.arrays[1:]], call.options)).sum()
     return max(2, int(touched * marked.size / call.wanted.size))

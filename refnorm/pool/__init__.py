@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = later(
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
+        "segment": ["segment_pool", "segment_pool_vjp"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },
 )

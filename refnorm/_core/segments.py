@@ -1,0 +1,86 @@
+"""Sums and maxima over ragged segments, by sorting and doubling: no library needs a scatter for it."""
+
+from .._xp import device
+from .sums import two_sum
+
+__all__ = ["gather", "segment_counts", "segment_extremes", "segment_sums"]
+
+
+def sort_ids(xp, ids, segments):
+    """Return (order, ids in it, where each segment starts, its size): the members of a segment in a row.
+
+    An id outside 0..segments - 1 belongs to no segment; such members come last.
+    """
+    all_ids = xp.arange(segments + 1, device=device(ids))
+    ids = xp.astype(ids, all_ids.dtype)
+    ids = xp.where((ids >= 0) & (ids < segments), ids, xp.full_like(ids, segments))
+    order = xp.argsort(ids, stable=True)
+    ids = xp.take(ids, order)
+    ends = xp.searchsorted(ids, all_ids)
+    return order, ids, ends[:-1], ends[1:] - ends[:-1]
+
+
+def reduce_sorted(xp, ids, state, join):
+    """Reduce the members of sorted segments, a list of arrays (n, features), to the first of each.
+
+    The reach doubles: after k steps a member holds the 2^k members from it on, as far as they are of its segment, so
+    that sums are taken in the order of a tree.
+    """
+    reach = 1
+    while reach < ids.shape[0]:
+        same = (ids[reach:] == ids[:-reach])[:, None]
+        joined = join(*(a[:-reach, :] for a in state), *(a[reach:, :] for a in state))
+        state = [
+            xp.concat([xp.where(same, j, a[:-reach, :]), a[-reach:, :]], axis=0)
+            for a, j in zip(state, joined, strict=True)
+        ]
+        reach *= 2
+    return state
+
+
+def segment_counts(xp, ids, segments):
+    """Return the size of each segment."""
+    return sort_ids(xp, ids, segments)[3]
+
+
+def segment_sums(xp, x, ids, segments, *, roomy):
+    """Return the sums of the rows of x over segments, 0 over none, and their sizes; compensated where not `roomy`."""
+    order, ids, first, counts = sort_ids(xp, ids, segments)
+    rows = xp.take(x, order, axis=0)
+    if roomy:
+        state = reduce_sorted(xp, ids, [rows], lambda a, b: [a + b])
+    else:
+
+        def join(a, lost, b, more):
+            s, e = two_sum(xp, a, b)
+            return [s, lost + more + e]
+
+        state = reduce_sorted(xp, ids, [rows, xp.zeros_like(rows)], join)
+    sums = at_first(xp, state[0] if roomy else state[0] + state[1], first)
+    return xp.where((counts > 0)[:, None], sums, xp.zeros_like(sums)), counts
+
+
+def segment_extremes(xp, x, ids, segments):
+    """Return the maxima of the rows of x over segments, the row where each is met first, and the sizes of segments."""
+    order, ids, first, counts = sort_ids(xp, ids, segments)
+
+    def join(a, place, b, other):
+        later = (b > a) | (xp.isnan(b) & ~xp.isnan(a))
+        return [xp.where(later, b, a), xp.where(later, other, place)]
+
+    places = xp.broadcast_to(order[:, None], x.shape)
+    state = reduce_sorted(xp, ids, [xp.take(x, order, axis=0), places], join)
+    most, place = (at_first(xp, a, first) for a in state)
+    return most, place, counts
+
+
+def at_first(xp, state, first):
+    """Return what the first members of segments hold; anything for an empty one."""
+    return xp.take(state, xp.where(first < state.shape[0], first, xp.zeros_like(first)), axis=0)
+
+
+def gather(xp, y, ids, segments):
+    """Return for every member the row of `y` of its segment; 0 where it has none."""
+    there = (ids >= 0) & (ids < segments)
+    rows = xp.take(y, xp.where(there, ids, xp.zeros_like(ids)), axis=0)
+    return xp.where(there[:, None], rows, xp.zeros_like(rows))
