@@ -167,7 +167,7 @@ def the_affine_part_is_last(f, x, v, weight, bias):
         case("stored", normal(5, 3), normal(3), normal(3), positive(3), eps=0.1),
         case("stored, with a slope", normal(2, 5, 3), uniform(3), normal(3), positive(3), normal(3, std=2.0), eps=0.3),
         case("channels first, offset", normal(3, 4, 6, mean=100.0), normal(4), axis=1),
-        case("steep", normal(3, 1, 5), normal(5), None, None, normal(5, std=3.0)),
+        case("steep", normal(7, 2, 5), normal(5), None, None, normal(5, std=3.0)),
     ],
     bench=case("table", normal(65536, 64), normal(64)),
     rows=lambda x, rng: ([x.T, rng.normal(size=len(x))], {}),
