@@ -32,6 +32,6 @@ __getattr__, __dir__, __all__ = later(
         "rms": ["gated_rms_norm", "gated_rms_norm_vjp", "rms_norm", "rms_norm_vjp"],
         "running": ["update_running", "update_running_vjp"],
         "unit": ["lp_normalize", "lp_normalize_vjp"],
-        "weight": ["weight_norm", "weight_norm_vjp"],
+        "weight": ["class_norm_realign", "weight_norm", "weight_norm_vjp"],
     },
 )
