@@ -28,7 +28,7 @@ VOCABULARY = {
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
-    "other", "std", "log_scale", "opacity", "sh", "mask", "count",
+    "other", "std", "log_scale", "opacity", "sh", "mask", "count", "u",
 }  # fmt: skip
 
 

@@ -31,6 +31,8 @@ __getattr__, __dir__, __all__ = later(
         "residual": ["mix_layer_norm_schedule", "residual_norm_block"],
         "rms": ["gated_rms_norm", "gated_rms_norm_vjp", "rms_norm", "rms_norm_vjp"],
         "running": ["update_running", "update_running_vjp"],
+        "spectral": ["spectral_norm_step"],
+        "standardized": ["weight_standardization"],
         "unit": ["lp_normalize", "lp_normalize_vjp"],
         "weight": ["class_norm_realign", "weight_norm", "weight_norm_vjp"],
     },
