@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = later(
         "range": ["min_max_normalize", "order_statistic_clip"],
         "region": ["region_norm", "region_norm_vjp"],
         "residual": ["mix_layer_norm_schedule", "residual_norm_block"],
+        "response": ["local_response_norm", "local_response_norm_vjp"],
         "rms": ["gated_rms_norm", "gated_rms_norm_vjp", "rms_norm", "rms_norm_vjp"],
         "running": ["update_running", "update_running_vjp"],
         "spectral": ["spectral_norm_step"],
