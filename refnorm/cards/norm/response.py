@@ -1,5 +1,7 @@
 """How local response norm is got wrong, and what frameworks call it with."""
 
+import math
+
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
@@ -105,7 +107,9 @@ def _(x, /, *, window, axis=1, alpha=1e-4, beta=0.75, k=1.0, average=True, side=
 
     second = np.moveaxis(x, axis, 1)
     flipped = second[:, ::-1] if side == "after" else second
-    t = torch.from_numpy(flipped.reshape(*flipped.shape[:2], -1).copy())
+    if not x.size:  # its average pooling wants a batch
+        return x.copy()
+    t = torch.from_numpy(flipped.reshape(*flipped.shape[:2], math.prod(flipped.shape[2:])).copy())
     y = torch.nn.functional.local_response_norm(t, window, alpha if average else alpha * window, beta, k).numpy()
     y = y[:, ::-1] if side == "after" else y
     return np.moveaxis(y.reshape(second.shape), 1, axis)
