@@ -20,15 +20,15 @@ IDEAS = sorted({(OPERATORS[n].wing, OPERATORS[n].idea) for n in OPERATORS})
 SOURCE = (TOP / "_ext").is_dir()
 VOCABULARY = {
     "axis", "eps", "out", "window", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "keepdims",
-    "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius", "k",
-    "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base", "mu",
-    "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
-    "segments", "reduce", "fill",
+    "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius",
+    "k", "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base",
+    "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
+    "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
-    "other", "std", "log_scale", "opacity", "sh", "mask", "ids",
+    "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u",
 }  # fmt: skip
 
 

@@ -1,11 +1,13 @@
-"""W = g V / ||V||: a weight by its length and its direction."""
+"""W = g V / ||V||: a weight by its length and its direction, and the lengths of class weights."""
 
 from __future__ import annotations
 
+import math
 import operator as op
 
 from .._cases import case, normal
 from .._core.channels import as_rows, moved
+from .._core.norms import length
 from .._core.sums import total
 from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
@@ -57,12 +59,12 @@ def flat(xp, gains):
 
 
 def direction(xp, x, eps, *, roomy):
-    """Return (u, d, scale, length) of rows: u = x / (||x|| + eps), d = x / ||x||, ||x|| + eps = scale * length."""
+    """Return (u, d, scale, size) of rows: u = x / (||x|| + eps), d = x / ||x||, ||x|| + eps = scale * size."""
     scale = scale_of(xp, x, 2, eps, roomy=roomy)
     scaled = x / scale
     norm = norm_of(xp, scaled, 2, roomy=roomy)
-    length = norm + eps / scale
-    return scaled / length, scaled / xp.where(norm == 0, xp.ones_like(norm), norm), scale, length
+    size = norm + eps / scale
+    return scaled / size, scaled / xp.where(norm == 0, xp.ones_like(norm), norm), scale, size
 
 
 @operator(
@@ -203,9 +205,9 @@ def weight_norm_vjp(cotangent, x, gains=None, /, *, axis=0, eps=0.0):
     else:
         c, rows, g = as_rows(xp, *widen(xp, c, planes, g))
         spare = roomy(x, rows)
-        u, d, scale, length = direction(xp, rows, eps, roomy=spare)
+        u, d, scale, size = direction(xp, rows, eps, roomy=spare)
         dg = total(xp, c * u, roomy=spare)
-        dx = (c - d * dg) / length / scale
+        dx = (c - d * dg) / size / scale
         dx = xp.reshape(dx if g is None else dx * g, planes.shape)
     return give_back(xp, put_back(xp, dx, kept), x), like_weight(xp, dg, gains)
 
@@ -233,3 +235,107 @@ def eps_is_in_units_of_x(f, x, gains):
 @law(weight_norm, normal(4, 8))
 def none_keeps_no_axis(f, x):
     return f(x, axis=None, eps=0.5), f(x.reshape(1, -1), eps=0.5).reshape(x.shape)
+
+
+# ---- class weights ----
+
+
+@operator(
+    paper="xiao2024fedloge",
+    cases=[
+        case("unit rows", normal(5, 8)),
+        case("global", normal(4, 7), scale=1.7),
+        case("half the exponent", normal(4, 7), tau=0.5, scale=3.0),
+        case("other lengths", normal(5, 8), normal(5, 8), scale=-0.5),
+        case("personal", normal(5, 8), normal(5, 3), tau=0.0),
+        case("small", normal(3, 16, std=1e-2), normal(3, 16), tau=2.0),
+        case("no classes", normal(0, 4), normal(0, 4)),
+    ],
+    bench=case("head", normal(1000, 2048), normal(1000, 2048)),
+    rows=lambda x, rng: ([x, rng.normal(size=(len(x), 3))], {"tau": 0.5, "scale": 1.7}),
+)
+def class_norm_realign(x, other=None, /, *, tau=1.0, scale=1.0):
+    r"""Take the lengths out of the weights of classes, and give them those of other weights if asked.
+
+    .. math:: y_k = s \, \frac{x_k}{\|x_k\|_2^\tau} \quad\text{or}\quad
+        y_k = s \, \frac{x_k}{\|x_k\|_2^\tau} \, \|o_k\|_2
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The weights of K classes, a row each: (K, n).
+    other : array, optional
+        The weights :math:`o` whose lengths the answer takes over: (K, any).
+    tau : float
+        How much of the length to take out: 1 leaves rows of unit length, 0 leaves `x`.
+    scale : float
+        The factor :math:`s`.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`; empty where there are no classes. A row of zeros gives NaN while
+        tau > 0. A NaN makes its row NaN; an infinity makes itself NaN and the rest of its row 0 where tau is above 0.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or an option is no number.
+    ValueError
+        `x` or `other` is no matrix of K rows that are not empty, or an option is not finite.
+
+    Notes
+    -----
+    The released code calibrates the global head with tau 1 and scale 1.7, without an eps, and leaves the bias as it
+    is. For a client it multiplies the global rows by the lengths of the client's head without taking out their own
+    (tau 0): the division is commented out there. With tau between 0 and 1 this is the tau-normalized classifier. Where
+    all lengths are equal and no bias stands beside, no class decision changes. See ``refnorm conventions
+    class_norm_realign``.
+
+    References
+    ----------
+    Xiao et al., FedLoGe: Joint Local and Generic Federated Learning under Long-tailed Data, 2024 (the text not read
+    again; update_baseline.py and realignment.py of the released code, as catalogued).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x = np.array([[3.0, 4.0], [0.0, 2.0]])
+    >>> refnorm.norm.class_norm_realign(x, scale=1.7)
+    array([[1.02, 1.36],
+           [0.  , 1.7 ]])
+    >>> refnorm.norm.class_norm_realign(x, np.array([[10.0], [1.0]]))
+    array([[6., 8.],
+           [0., 1.]])
+    """
+    xp, x, other = prepare(x, other)
+    for name, rows in (("x", x), ("other", other)):
+        if rows is not None and (rows.ndim != 2 or rows.shape[1] == 0 or rows.shape[0] != x.shape[0]):
+            raise ValueError(f"{name} must have a row that is not empty for each class, got {tuple(rows.shape)}")
+    for name, value in (("tau", tau), ("scale", scale)):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value!r}")
+    wide, o = widen(xp, x, other)
+    spare = roomy(x, wide)
+    y = scale * (wide / length(xp, wide, roomy=spare) ** tau)
+    return give_back(xp, y if o is None else y * length(xp, o, roomy=spare), x)
+
+
+@law(class_norm_realign, normal(4, 8), normal(4, 5))
+def lengths_are_those_of_the_other(f, x, other):
+    return (f(x, other) ** 2).sum(axis=1), (other * other).sum(axis=1)
+
+
+@law(class_norm_realign, normal(4, 8))
+def its_own_lengths_change_nothing(f, x):
+    return f(x, x), x
+
+
+@law(class_norm_realign, normal(4, 8))
+def scale_leaves_by_the_exponent(f, x):
+    return f(4 * x, tau=0.5), 2 * f(x, tau=0.5)
+
+
+@law(class_norm_realign, normal(4, 8), normal(4, 8))
+def exponent_none_is_a_product(f, x, other):
+    return f(x, other, tau=0.0, scale=2.0), 2 * x * (other * other).sum(axis=1, keepdims=True) ** 0.5

@@ -1,10 +1,10 @@
-"""weight_norm: numbers by hand, refusals, special values, and torch's parametrization."""
+"""Weights and class weights: numbers by hand, refusals, special values, and torch's parametrization."""
 
 import numpy as np
 import pytest
 
 import refnorm
-from refnorm.norm import weight_norm, weight_norm_vjp
+from refnorm.norm import class_norm_realign, weight_norm, weight_norm_vjp
 
 LANES = pytest.mark.parametrize("lane", ["formula", "kernel"])
 V = np.array([[3.0, 4.0], [0.0, 2.0]])
@@ -127,3 +127,57 @@ def test_decomposition_of_gradnormlorp():
     m = np.sqrt((w * w).sum(axis=1, keepdims=True)) + 1e-12
     v = weight_norm(w, **refnorm.convention("gradnormlorp", "weight_norm"))
     assert np.allclose(m * v, w, rtol=1e-14)
+
+
+# ---- class weights ----
+
+
+def test_realign_by_hand():
+    """Rows of length 5 and 2, others of length 10 and 1."""
+    other = np.array([[6.0, 8.0, 0.0], [0.0, 0.0, 1.0]])
+    assert np.allclose(class_norm_realign(V, scale=1.7), [[1.02, 1.36], [0.0, 1.7]], rtol=1e-15)
+    assert np.allclose(class_norm_realign(V, other), [[6.0, 8.0], [0.0, 1.0]], rtol=1e-15)
+    assert np.allclose(class_norm_realign(V, other, tau=0.0, scale=0.5), [[15.0, 20.0], [0.0, 1.0]], rtol=1e-15)
+    assert np.allclose(class_norm_realign(V, tau=2.0), [[0.12, 0.16], [0.0, 0.5]], rtol=1e-15)
+
+
+def test_realign_as_fedloge_does(torch):
+    """Their lines: the rows of the head over torch.norm(dim=1), times 1.7; and times the norms of the client's rows."""
+    w, local = torch.randn(2, 7, 5, dtype=torch.float64)
+    norms = torch.norm(w, dim=1)
+    wanted = torch.stack([1.7 * w[k] / norms[k] for k in range(7)])
+    how = refnorm.convention("code, global", "class_norm_realign")
+    assert torch.allclose(class_norm_realign(w, **how), wanted, rtol=1e-14)
+    wanted = torch.stack([w[k] * torch.norm(local, dim=1)[k] for k in range(7)])
+    how = refnorm.convention("code, personal", "class_norm_realign")
+    assert torch.allclose(class_norm_realign(w, local, **how), wanted, rtol=1e-14)
+
+
+def test_realign_zeros_and_infinities():
+    x = np.array([[0.0, 0.0], [np.inf, 1.0], [3.0, 4.0]])
+    with np.errstate(all="ignore"):
+        y = class_norm_realign(x)
+        assert np.isnan(y[0]).all()
+        assert np.isnan(y[1, 0])
+        assert y[1, 1] == 0
+        assert np.allclose(y[2], [0.6, 0.8])
+        assert np.array_equal(class_norm_realign(x, tau=0.0), x)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_realign_neither_overflows_nor_vanishes(size):
+    y = class_norm_realign(size * V, size * V[::-1])
+    assert np.allclose(y / size, [[1.2, 1.6], [0.0, 5.0]], rtol=1e-14)
+
+
+def test_realign_refusals():
+    for call, error, said in [
+        (lambda: class_norm_realign(V[0]), ValueError, "x must have a row that is not empty for each class"),
+        (lambda: class_norm_realign(V[:, :0]), ValueError, r"x must have a row.*got \(2, 0\)"),
+        (lambda: class_norm_realign(V, V[:1]), ValueError, r"other must have a row.*got \(1, 2\)"),
+        (lambda: class_norm_realign(V, tau=np.inf), ValueError, "tau must be finite, got inf"),
+        (lambda: class_norm_realign(V, scale=np.nan), ValueError, "scale must be finite, got nan"),
+        (lambda: class_norm_realign(V, scale="2"), TypeError, "real number"),
+    ]:
+        with pytest.raises(error, match=said):
+            call()

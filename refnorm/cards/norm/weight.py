@@ -1,4 +1,4 @@
-"""How weight_norm is got wrong, and what frameworks call it with."""
+"""How weights and the lengths of classes are normalized wrong, and what frameworks call it with."""
 
 import functools
 import math
@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..._registry import conventions, honest, mistake, survivor
-from ...norm.weight import weight_norm
+from ...norm.weight import class_norm_realign, weight_norm
 
 conventions(weight_norm, "paper", "Salimans and Kingma, equation 2, not read again", axis=0, eps=0.0)
 conventions(weight_norm, "torch", "dim, but its -1 means None; gains have axes of length 1 beside", axis=0, eps=0.0)
@@ -160,3 +160,62 @@ FLAT = "flat: return gains if gains is None or gains.ndim == 1 else xp.reshape(g
 for _name in ("weight_norm", "weight_norm_vjp"):
     for _what in ("-1 -> 0", "-1 -> -2"):
         survivor(weight_norm, f"{_name} > {FLAT}: {_what}", "gains of shape () are in no case: a test has them")
+
+
+# ---- class weights ----
+
+conventions(class_norm_realign, "code, global", "globaltest_calibra of FedLoGe", tau=1.0, scale=1.7)
+conventions(class_norm_realign, "code, personal", "localtest of FedLoGe: own lengths stay in", tau=0.0)
+conventions(class_norm_realign, "tau-normalized", "Kang et al., Decoupling, 2019: tau between 0 and 1 to be chosen")
+
+
+def realigned(x, other, tau, scale, *, measure=norm, power=lambda n, tau: n**tau):
+    y = x.dtype.type(scale) * (x / power(measure(x), tau))
+    return y if other is None else y * measure(other)
+
+
+@mistake(class_norm_realign, "norms of columns", kind="axis")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    y = scale * (x / norm(x.T).T ** tau)
+    return y if other is None else y * norm(other)
+
+
+@mistake(class_norm_realign, "one norm for all classes", kind="axis")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    return realigned(x, other, tau, scale, measure=lambda x: np.full((len(x), 1), np.sqrt(np.sum(x * x) / len(x))))
+
+
+@mistake(class_norm_realign, "divided by the other's norm", kind="order of steps")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    y = realigned(x, None, tau, scale)
+    return y if other is None else y / norm(other)
+
+
+@mistake(class_norm_realign, "other left out", kind="parameter left out")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    return realigned(x, None, tau, scale)
+
+
+@mistake(class_norm_realign, "exponent taken for 1", kind="exponent")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    return realigned(x, other, 1.0, scale)
+
+
+@mistake(class_norm_realign, "exponent of the squared norm", kind="exponent")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    return realigned(x, other, 2 * tau, scale)
+
+
+@mistake(class_norm_realign, "scale left out", kind="parameter left out")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    return realigned(x, other, tau, 1.0)
+
+
+@mistake(class_norm_realign, "sum of magnitudes in place of the norm", kind="statistic")
+def _(x, other=None, *, tau=1.0, scale=1.0):
+    return realigned(x, other, tau, scale, measure=lambda x: np.sum(np.abs(x), axis=-1, keepdims=True))
+
+
+@honest(class_norm_realign, "NumPy")
+def _(x, other=None, /, *, tau=1.0, scale=1.0):
+    return realigned(x, other, tau, scale, power=lambda n, tau: n ** n.dtype.type(tau))
