@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = later(
         "residual": ["mix_layer_norm_schedule", "residual_norm_block"],
         "rms": ["gated_rms_norm", "gated_rms_norm_vjp", "rms_norm", "rms_norm_vjp"],
         "running": ["update_running", "update_running_vjp"],
+        "unified": ["unified_norm", "unified_norm_vjp"],
         "unit": ["lp_normalize", "lp_normalize_vjp"],
         "weight": ["weight_norm", "weight_norm_vjp"],
     },
