@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = later(
             "batch_norm_train_vjp",
             "batch_norm_vjp",
         ],
+        "calibrated": ["alpha_batch_norm"],
         "companding": ["mu_law_compress", "signed_log_compress", "signed_power", "weight_compander"],
         "concat": ["normalized_concat"],
         "crms": ["compress_zero_mean", "crms_norm"],
