@@ -23,13 +23,13 @@ VOCABULARY = {
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius", "k",
     "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base", "mu",
     "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
-    "step", "warmup", "skip_outliers",
+    "step", "warmup", "skip_outliers", "activation",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask",
-    "variances", "tilt", "tilts",
+    "variances", "tilt", "tilts", "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates",
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = later(
         "instance": ["reversible_instance_denorm", "reversible_instance_norm"],
         "layer": ["layer_norm", "layer_norm_vjp"],
         "masked": ["masked_batch_norm"],
+        "modulated": ["coordinate_modulated_norm", "spade"],
         "points": ["knn_feature_norm", "unit_sphere_normalize"],
         "range": ["min_max_normalize", "order_statistic_clip"],
         "region": ["region_norm", "region_norm_vjp"],
