@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = later(
         "group": ["group_norm", "group_norm_vjp", "instance_norm", "instance_norm_vjp"],
         "instance": ["reversible_instance_denorm", "reversible_instance_norm"],
         "layer": ["layer_norm", "layer_norm_vjp"],
+        "learned": ["learned_region_norm"],
         "masked": ["masked_batch_norm"],
         "modulated": ["coordinate_modulated_norm", "spade"],
         "points": ["knn_feature_norm", "unit_sphere_normalize"],
