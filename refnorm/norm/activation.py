@@ -18,15 +18,28 @@ def deviation(xp, rows, eps, *, roomy):
     return root_mean_square(xp, centered(xp, rows, roomy=roomy), eps, roomy=roomy)
 
 
-def require_kind(kind, groups, var, channels) -> int:
-    """Return the channels a group of S0, 0 for B0; refuse what the other kind needs."""
-    if kind not in ("b0", "s0"):
-        raise ValueError(f"kind must be 'b0' or 's0', got {kind!r}")
-    if kind == "b0" and groups is not None:
-        raise ValueError(f"kind 'b0' has no groups, got {groups!r}")
-    if kind == "s0" and var is not None:
-        raise ValueError("kind 's0' has no stored variance: var must be None")
-    return group_size(channels, groups) if kind == "s0" else 0
+KINDS = ("b0", "b1", "b2", "s0", "s1", "s2")
+
+
+def require_kind(kind, v, groups, var, channels) -> int:
+    """Return the channels a group of the S series, 0 for the B series; refuse what belongs to another kind."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if (v is None) == kind.endswith("0"):
+        raise ValueError(f"kind {kind!r} {'needs a slope v' if v is None else 'has no slope: v must be None'}")
+    if kind.startswith("b") and groups is not None:
+        raise ValueError(f"kind {kind!r} has no groups, got {groups!r}")
+    if kind.startswith("s") and var is not None:
+        raise ValueError(f"kind {kind!r} has no stored variance: var must be None")
+    return group_size(channels, groups) if kind.startswith("s") else 0
+
+
+def beside(xp, kind, rows, slope, eps, *, roomy):
+    """Return what the B series holds against the deviation over the batch."""
+    if kind == "b0":
+        return slope * rows + deviation(xp, rows, eps, roomy=roomy)
+    own = root_mean_square(xp, rows, eps, roomy=roomy)
+    return (rows + 1) * own if kind == "b1" else own - rows
 
 
 @operator(
@@ -37,40 +50,50 @@ def require_kind(kind, groups, var, channels) -> int:
         case("b0, affine", normal(5, 3, 4, mean=1.0), normal(3), normal(3), normal(3), kind="b0", eps=0.5),
         case("b0, stored", normal(3, 4, 7), normal(4), normal(4), None, positive(4), kind="b0", eps=0.1),
         case("s0, channels last", normal(3, 5, 4, mean=2.0), normal(4), None, normal(4), kind="s0", groups=2, axis=-1),
+        case("b1", normal(4, 3, 5, mean=0.5), kind="b1", eps=0.1),
+        case("b1, stored, affine", normal(3, 4, 7), None, normal(4), normal(4), positive(4), kind="b1"),
+        case("b2", normal(4, 3, 2, 5, mean=0.5), kind="b2", eps=0.1),
+        case("b2, stored, affine", normal(3, 4, 7, std=2.0), None, normal(4), normal(4), positive(4), kind="b2"),
+        case("s1", normal(3, 6, 5, mean=1.0), None, normal(6), normal(6), kind="s1", groups=2, eps=0.3),
+        case("s2, channels last", normal(3, 5, 4, mean=1.0), None, normal(4), kind="s2", groups=2, axis=-1, eps=0.3),
         case("no samples", normal(0, 4, 3), normal(4), kind="s0", groups=1),
     ],
     bench=case("s0", BENCH, normal(64), normal(64), normal(64), kind="s0", groups=32),
     rows=lambda x, rng: ([x, *rng.normal(size=(3, x.shape[1]))], {"kind": "s0", "groups": 1}),
 )
-def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
-    r"""Normalize and bend `x` by EvoNorm-B0 or EvoNorm-S0, then scale and shift.
+def evonorm(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+    r"""Normalize and bend `x` by one of the EvoNorms B0, B1, B2, S0, S1 and S2, then scale and shift.
 
-    .. math::
-        \text{B0:} \quad y = \frac{x}{\max\bigl( \sqrt{s^2_{b,w,h}(x) + \epsilon}, \;
-        v x + \sqrt{s^2_{w,h}(x) + \epsilon} \bigr)} \, \gamma + \beta, \qquad
-        \text{S0:} \quad y = \frac{x \, \sigma(v x)}{\sqrt{s^2_{w,h,c/g}(x) + \epsilon}} \, \gamma + \beta
+    .. math:: y = \frac{x}{\max\bigl( \sqrt{s^2_{b,w,h}(x) + \epsilon}, \; r \bigr)} \, \gamma + \beta, \qquad
+        r = \begin{cases} v x + \sqrt{s^2_{w,h}(x) + \epsilon} & \text{B0} \\
+        (x + 1) \sqrt{m^2_{w,h}(x) + \epsilon} & \text{B1} \\
+        \sqrt{m^2_{w,h}(x) + \epsilon} - x & \text{B2} \end{cases}
 
-    where the variances :math:`s^2` are taken over the batch and the positions, over the positions, or over the
-    positions and the channels of a group, and :math:`\sigma` is the logistic function. x itself is not centred.
+    .. math:: y = \frac{x \, \sigma(v x)}{\sqrt{s^2_{w,h,c/g}(x) + \epsilon}} \, \gamma + \beta \quad \text{S0}, \qquad
+        \text{S1: } v = 1, \qquad \text{S2: } v = 1 \text{ and } m^2 \text{ in place of } s^2
+
+    where the variances :math:`s^2` and the mean squares :math:`m^2` are taken over the batch and the positions, over
+    the positions, or over the positions and the channels of a group, and :math:`\sigma` is the logistic function. x
+    itself is not centred.
 
     Parameters
     ----------
     x : array of float16, bfloat16, float32 or float64
         The data, with axis 0 for the samples and a channel axis of size C: (N, C, *spatial).
-    v : array
-        The slope, of shape (C,).
+    v : array, optional
+        For B0 and S0, the slope, of shape (C,). None for the others.
     weight, bias : array, optional
         The gain :math:`\gamma` and the shift :math:`\beta`, of shape (C,).
     var : array, optional
-        For B0, the stored variance over the batch, of shape (C,); that of `x` where it is None.
-    kind : {"b0", "s0"}
-        Which of the two.
+        For the B series, the stored variance over the batch, of shape (C,); that of `x` where it is None.
+    kind : {"b0", "b1", "b2", "s0", "s1", "s2"}
+        Which of the six.
     groups : int, optional
-        For S0, the number of groups, which divides C; the paper has 32. None for B0.
+        For the S series, the number of groups, which divides C; the paper has 32. None for the B series.
     axis : int
         The channel axis, not 0.
     eps : float
-        Added to every variance, in units of x squared.
+        Added to every variance and mean square, in units of x squared.
 
     Returns
     -------
@@ -83,19 +106,20 @@ def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axi
     TypeError
         An array does not hold floating numbers, the arrays are of two libraries, `axis` or `groups` is no int.
     ValueError
-        A parameter has not the shape (C,), `axis` is 0 or missing, `kind` is another word, `groups` or `var` does not
-        belong to it, `groups` does not divide C, a variance would be of nothing, or `eps` is negative.
+        A parameter has not the shape (C,), `axis` is 0 or missing, `kind` is another word, `v`, `groups` or `var` does
+        not belong to it or is wanting, `groups` does not divide C, a variance would be of nothing, or `eps` is
+        negative.
 
     Notes
     -----
-    All variances are biased. What is stored for B0 differs: timm keeps the unbiased variance with the factor 0.1 on
-    the new one, Google's code the biased one with 0.99 on the old: ``update_running`` with `correction` 1 or 0 makes
-    either of what :func:`batch_moments` returns. See ``refnorm conventions evonorm``.
+    All variances are biased. What is stored for the B series differs: timm keeps the unbiased variance with the factor
+    0.1 on the new one, Google's code the biased one with 0.99 on the old: ``update_running`` with `correction` 1 or 0
+    makes either of what :func:`batch_moments` returns. See ``refnorm conventions evonorm``.
 
     References
     ----------
-    Liu et al., Evolving Normalization-Activation Layers, 2020 (not read again; confirmed at ``EvoNorm2dB0`` and
-    ``EvoNorm2dS0`` of timm. Google's code is as catalogued).
+    Liu et al., Evolving Normalization-Activation Layers, 2020 (its table of formulas not read; timm/layers/evo_norm.py
+    was, for all six. Google's code is as catalogued).
 
     Examples
     --------
@@ -105,26 +129,29 @@ def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axi
     array([[[0.5, 1.5]]])
     >>> refnorm.norm.evonorm(x, np.ones(1), kind="b0", eps=0.0)
     array([[[0.5 , 0.75]]])
+    >>> refnorm.norm.evonorm(x, kind="b2", eps=4.0)  # a mean square of 5: the largest of sqrt(5) and 3 - x
+    array([[[0.4472136 , 1.34164079]]])
     """
-    xp, x, v, weight, bias, var = prepare(x, v, weight, bias, var, need=2)
+    xp, x, v, weight, bias, var = prepare(x, v, weight, bias, var)
     channel = channel_beside(x, axis)
     require_along(x, channel, eps, weight, bias)
-    size = require_kind(kind, groups, var, x.shape[channel])
+    size = require_kind(kind, v, groups, var, x.shape[channel])
     for name, one in (("v", v), ("var", var)):
         require_shape(name, one, (x.shape[channel],))
-    if kind == "b0" and var is None:
+    if not size and var is None:
         elements(x, channel)
     (planes,) = moved(xp, channel, 1, x)
     wide, slope, w, b, stored = widen(xp, planes, *columns(xp, v, weight, bias, var))
     rows, spare = by_channel(xp, wide, planes.shape), roomy(x, wide)
-    if kind == "s0":
+    if size:
         groups = by_group(xp, wide, size)
-        y = by_channel(xp, xp.reshape(groups / deviation(xp, groups, eps, roomy=spare), planes.shape), planes.shape)
-        y = y * sigmoids(xp, slope * rows)[0]
+        s = (root_mean_square if kind == "s2" else deviation)(xp, groups, eps, roomy=spare)
+        y = by_channel(xp, xp.reshape(groups / s, planes.shape), planes.shape)
+        y = y * sigmoids(xp, rows if slope is None else slope * rows)[0]
     else:
         (whole,) = as_rows(xp, xp.permute_dims(rows, (1, 0, 2)))
         over_batch = deviation(xp, whole, eps, roomy=spare) if var is None else xp.sqrt(stored + eps)
-        y = rows / xp.maximum(over_batch, slope * rows + deviation(xp, rows, eps, roomy=spare))
+        y = rows / xp.maximum(over_batch, beside(xp, kind, rows, slope, eps, roomy=spare))
     return give_back(xp, *moved(xp, 1, channel, xp.reshape(affine(y, w, b), planes.shape)), x)
 
 
@@ -154,6 +181,30 @@ def b0_bends_as_a_scale_free_layer(f, x, v):
 def the_affine_part_is_last(f, x, v, weight, bias):
     plain = f(x, v, kind="b0", eps=0.5)
     return f(x, v, weight, bias, kind="b0", eps=0.5), plain * weight[:, None] + bias[:, None]
+
+
+@law(evonorm, normal(3, 4, 5, mean=1.0))
+def s1_adds_to_its_mirror_image(f, x):
+    """The two logistic functions of x and -x add up to 1."""
+    std = (x.reshape(3, 2, 10).var(axis=2, keepdims=True) + 0.5) ** 0.5
+    both = f(x, kind="s1", groups=2, eps=0.5) - f(-x, kind="s1", groups=2, eps=0.5)
+    return both, (x.reshape(3, 2, 10) / std).reshape(x.shape)
+
+
+@law(evonorm, normal(3, 4, 5, mean=1.0))
+def and_so_does_s2(f, x):
+    rms = ((x.reshape(3, 2, 10) ** 2).mean(axis=2, keepdims=True) + 0.5) ** 0.5
+    both = f(x, kind="s2", groups=2, eps=0.5) - f(-x, kind="s2", groups=2, eps=0.5)
+    return both, (x.reshape(3, 2, 10) / rms).reshape(x.shape)
+
+
+@law(evonorm, normal(3, 4, 5, mean=1.0), positive(4))
+def b1_and_b2_by_no_stored_variance(f, x, var):
+    """Where it is least, the one divides x by (x + 1) of the root mean square, the other -x by that and x."""
+    x, none = abs(x), 0 * var
+    rms = ((x * x).mean(axis=2, keepdims=True) + 0.5) ** 0.5
+    y = f(x, None, None, None, none, kind="b1", eps=0.5)
+    return y / f(-x, None, None, None, none, kind="b2", eps=0.5), -(rms + x) / ((x + 1) * rms)
 
 
 # ---- Dice ----

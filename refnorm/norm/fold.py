@@ -73,8 +73,9 @@ def fold_layer_norm(weight, gain=None, shift=None, bias=None, rotation=None, /, 
 
     Notes
     -----
-    SliceGPT's code computes in float64 and rounds to the dtype of the weight, as here. Its RMS norm has the eps 1e-5
-    whatever the model had: the answers are the same only for the same eps.
+    A norm whose scale is fixed, such as :func:`unified_norm` after training, is gone altogether where its scale is in
+    the gain: ``gain / sqrt(var + eps)``. SliceGPT's code computes in float64 and rounds to the dtype of the weight, as
+    here. Its RMS norm has the eps 1e-5 whatever the model had: the answers are the same only for the same eps.
 
     References
     ----------
@@ -128,6 +129,12 @@ def behind_the_rms_norm_of_rotated_rows(f, x, weight, gain, shift, bias, rotatio
     w, b = f(weight, gain, shift, bias, rotation)
     rotated = (x - x.mean(axis=1, keepdims=True)) @ rotation
     return norm_of(rotated, 0.5, mean=False) @ w.T + b, (norm_of(x, 0.5) * gain + shift) @ weight.T + bias
+
+
+@law(fold_layer_norm, normal(5, 6), normal(4, 6), normal(6), normal(6), normal(4), positive(6))
+def a_norm_of_fixed_scale_is_gone(f, x, weight, gain, shift, bias, var):
+    w, b = f(weight, gain / (var + 0.5) ** 0.5, shift, bias)
+    return x @ w.T + b, (x / (var + 0.5) ** 0.5 * gain + shift) @ weight.T + bias
 
 
 def recentred(xp, x, *, roomy):

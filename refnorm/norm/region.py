@@ -33,9 +33,14 @@ def asked(xp, x, mask, weight, bias, axis, eps, eps_mode) -> int:
     require_mask(xp, mask, (*x.shape[:channel], 1, *x.shape[channel + 1 :]))
     require_shape("weight", weight, (2, x.shape[channel]))
     require_shape("bias", bias, (2, x.shape[channel]))
+    require_eps_mode(eps_mode)
+    return channel
+
+
+def require_eps_mode(eps_mode) -> None:
+    """Refuse a word that says of nothing how eps is shared."""
     if eps_mode not in ("region", "plane"):
         raise ValueError(f"eps_mode must be 'region' or 'plane', what eps is shared over, got {eps_mode!r}")
-    return channel
 
 
 def as_units(xp, planes, per_sample):
@@ -73,6 +78,12 @@ def standard(xp, sites, x, eps, eps_mode, *, roomy):
     else:
         s = stretch * root_mean_square(xp, c, eps, roomy=roomy)
     return c / s, s, n
+
+
+def told_apart(xp, inside, x, **how):
+    """Return the sites inside and those outside, either by their own moments."""
+    out, within = (standard(xp, sites, x, **how)[0] for sites in (xp.logical_not(inside), inside))
+    return xp.where(inside, within, out)
 
 
 def of_region(xp, sites, parameter):
@@ -195,9 +206,7 @@ def region_norm(
     else:
         wide, w, b = widen(xp, planes, weight, bias)
         units, inside = as_units(xp, wide, per_sample), as_units(xp, regions, per_sample)
-        ask = dict(eps=eps, eps_mode=eps_mode, roomy=roomy(x, wide))
-        z0, z1 = (standard(xp, on, units, **ask)[0] for on in (xp.logical_not(inside), inside))
-        y = xp.where(inside, z1, z0)
+        y = told_apart(xp, inside, units, eps=eps, eps_mode=eps_mode, roomy=roomy(x, wide))
         y = y if w is None else y * of_region(xp, inside, w)
         if b is not None:
             y = y + (b[0, :, None] + b[1, :, None] if leak_bias else of_region(xp, inside, b))

@@ -19,6 +19,20 @@ def test_evonorm_by_hand():
     assert y.tolist() == [[[1 / 3, 3 / 3.5]]]
 
 
+def test_the_other_evonorms_by_hand():
+    """x = (1, 7): mean square 25, variance 9; with eps = 11 the roots are 6 and sqrt(20)."""
+    x, one = np.array([[[1.0, 7.0]]]), np.ones(1)
+    var = 5.0 * one  # a root of 4
+    assert evonorm(x, None, None, None, var, kind="b1", eps=11.0).tolist() == [[[1 / 12, 7 / 48]]]
+    assert evonorm(x, None, None, None, var, kind="b2", eps=11.0).tolist() == [[[1 / 5, 7 / 4]]]
+    assert np.allclose(evonorm(-x, kind="b1", eps=11.0), -x / 20**0.5, rtol=1e-15)
+    assert np.allclose(evonorm(-x, kind="b2", eps=11.0), [[[-1 / 7, -7 / 13]]], rtol=1e-15)
+    gate = 1 / (1 + np.exp(-x))
+    for kind, root in (("s1", 20**0.5), ("s2", 6.0)):
+        y = evonorm(x, None, 2 * one, one, kind=kind, groups=1, eps=11.0)
+        assert np.allclose(y, 2 * x * gate / root + 1, rtol=1e-15)
+
+
 def test_dice_by_hand():
     """Scores of -1 and 1 with eps = 0, times ln 3 by the gain: a quarter passes, and three."""
     x = np.array([[2.0], [6.0]])
@@ -44,6 +58,27 @@ def test_evonorm_equals_torch_written_as_timm(torch):
     wanted = x / left.max(right) * row(w) + row(b)
     assert np.allclose(evonorm(*arrays, **refnorm.convention("timm b0", "evonorm")), wanted, rtol=1e-12)
     assert not np.allclose(evonorm(*arrays, **refnorm.convention("flax b0", "evonorm")), wanted, rtol=1e-12)  # eps
+
+
+@pytest.mark.parametrize("kind", ["b1", "b2", "s1", "s2"])
+def test_the_other_evonorms_equal_torch_written_as_timm(kind, torch):
+    rng = np.random.default_rng(4)
+    x, (w, b) = rng.normal(0.5, 1.0, (4, 64, 5, 3)), rng.normal(size=(2, 64))
+    t = torch.from_numpy(x)
+    rms = t.square().mean((2, 3), keepdim=True).add(1e-5).sqrt()
+    left = t.var(dim=(0, 2, 3), unbiased=False, keepdim=True).add(1e-5).sqrt()
+    parts = t.reshape(4, 32, 2, 5, 3)
+    group = {
+        "s1": parts.var(dim=(2, 3, 4), unbiased=False, keepdim=True),
+        "s2": parts.square().mean((2, 3, 4), keepdim=True),
+    }
+    if kind.startswith("s"):
+        y = torch.nn.functional.silu(t) / group[kind].add(1e-5).sqrt().expand(parts.shape).reshape(t.shape)
+    else:
+        y = t / left.max((t + 1) * rms if kind == "b1" else rms - t)
+    wanted = y.numpy() * w[:, None, None] + b[:, None, None]
+    got = evonorm(x, None, w, b, **refnorm.convention(f"timm {kind}", "evonorm"))
+    assert np.allclose(got, wanted, rtol=1e-11, atol=1e-13)
 
 
 def test_the_stored_variance_of_b0(torch):
@@ -90,7 +125,15 @@ def test_far_out_and_not_a_number():
 def test_refusals():
     x, c = np.ones((2, 4, 3)), np.ones(4)
     for call, error, said in [
-        (lambda: evonorm(x, c, kind="s1", groups=2), ValueError, "kind must be 'b0' or 's0', got 's1'"),
+        (
+            lambda: evonorm(x, c, kind="s3", groups=2),
+            ValueError,
+            "kind must be one of b0, b1, b2, s0, s1, s2, got",
+        ),
+        (lambda: evonorm(x, c, kind="s1", groups=2), ValueError, "kind 's1' has no slope: v must be None"),
+        (lambda: evonorm(x, kind="b0"), ValueError, "kind 'b0' needs a slope v"),
+        (lambda: evonorm(x, kind="b2", groups=2), ValueError, "kind 'b2' has no groups"),
+        (lambda: evonorm(x, None, None, None, c, kind="s2", groups=2), ValueError, "var must be None"),
         (lambda: evonorm(x, c, kind="s0"), TypeError, "groups must be an int"),
         (lambda: evonorm(x, c, kind="s0", groups=3), ValueError, "groups must divide the channels"),
         (lambda: evonorm(x, c, kind="b0", groups=2), ValueError, "kind 'b0' has no groups"),

@@ -18,6 +18,10 @@ conventions(
     kind="b0",
     eps=1e-3,
 )
+conventions(evonorm, "timm b1", "EvoNorm2dB1; stores as B0 does", kind="b1", eps=1e-5)
+conventions(evonorm, "timm b2", "EvoNorm2dB2; stores as B0 does", kind="b2", eps=1e-5)
+conventions(evonorm, "timm s1", "EvoNorm2dS1; EvoNorm2dS1a has eps 1e-3", kind="s1", groups=32, eps=1e-5)
+conventions(evonorm, "timm s2", "EvoNorm2dS2; EvoNorm2dS2a has eps 1e-3", kind="s2", groups=32, eps=1e-5)
 conventions(
     evonorm, "flax b0", "Google's code stores the biased one: update_running(momentum=0.99, weighs='old')", kind="b0"
 )
@@ -44,17 +48,19 @@ def along(parameter, x):
 def evolved(x, v, weight, bias, var, kind, groups, axis, eps, **steps):
     """EvoNorm in NumPy, each step of which a mistake may replace."""
     of_x, bend, of = steps.get("of_x", lambda x: x), steps.get("bend", sigmoid), steps.get("of", variance)
-    root, larger = steps.get("root", np.sqrt), steps.get("larger", np.maximum)
+    root, larger, square = steps.get("root", np.sqrt), steps.get("larger", np.maximum), steps.get("square", mean_square)
     x = np.moveaxis(x, axis, 1)
     eps, places = x.dtype.type(eps), tuple(range(2, x.ndim))
-    slope = along(v, x) * x
-    if kind == "s0":
+    slope = x if v is None else along(v, x) * x
+    if kind in ("s0", "s1", "s2"):
         parts = x.reshape(x.shape[0], groups, math.prod(x.shape[1:]) // groups)
-        std = root(of(parts, 2) + eps)
+        std = root((square if kind == "s2" else of)(parts, 2) + eps)
         y = (of_x(parts) / std).reshape(x.shape) * bend(slope)
     else:
         batch = of(x, (0, *places)) if var is None else along(var, x)
-        y = of_x(x) / larger(root(batch + eps), slope + root(of(x, places) + eps))
+        own = root((of if kind == "b0" else square)(x, places) + eps)
+        right = slope + own if kind == "b0" else (x + steps.get("one", 1)) * own if kind == "b1" else own - x
+        y = of_x(x) / larger(root(batch + eps), -right if kind == "b2" and steps.get("minus") else right)
     y = y if weight is None else y * along(weight, x)
     return np.moveaxis(y if bias is None else y + along(bias, x), 1, axis)
 
@@ -62,7 +68,7 @@ def evolved(x, v, weight, bias, var, kind, groups, axis, eps, **steps):
 def twin(**steps):
     """Return EvoNorm with some steps replaced."""
 
-    def call(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+    def call(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
         return evolved(x, v, weight, bias, var, kind, groups, axis, eps, **steps)
 
     return call
@@ -77,26 +83,29 @@ mistake(evonorm, "mean square in place of the variance", kind="statistic")(twin(
 mistake(evonorm, "unbiased variance", kind="denominator")(twin(of=lambda x, axes: variance(x, axes, ddof=1)))
 mistake(evonorm, "ReLU in place of the logistic bend", kind="activation")(twin(bend=lambda z: (z > 0) * 1.0))
 mistake(evonorm, "minimum in place of maximum", kind="activation")(twin(larger=np.minimum))
+mistake(evonorm, "variance in place of the mean square", kind="statistic")(twin(square=variance))
+mistake(evonorm, "x not raised by 1 in B1", kind="statistic")(twin(one=0))
+mistake(evonorm, "x less the root in B2, not the root less x", kind="sign")(twin(minus=True))
 mistake(evonorm, "root left out", kind="statistic")(twin(root=lambda v: v))
 mistake(evonorm, "eps left out", kind="place of a parameter")(
-    lambda x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5: evolved(
+    lambda x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5: evolved(
         x, v, weight, bias, var, kind, groups, axis, 0.0
     )
 )
 
 
 @mistake(evonorm, "slope left out", kind="activation")
-def _(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
-    return evolved(x, np.ones_like(v), weight, bias, var, kind, groups, axis, eps)
+def _(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+    return evolved(x, v if v is None else np.ones_like(v), weight, bias, var, kind, groups, axis, eps)
 
 
 @mistake(evonorm, "stored variance not used", kind="statistic")
-def _(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+def _(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
     return evolved(x, v, weight, bias, None, kind, groups, axis, eps)
 
 
 @mistake(evonorm, "one group", kind="axis")
-def _(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+def _(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
     return evolved(x, v, weight, bias, var, kind, groups and 1, axis, eps)
 
 
@@ -104,19 +113,25 @@ honest(evonorm, "NumPy")(twin())
 
 
 @honest(evonorm, "torch, written as timm's", needs="torch")
-def _(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+def _(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
     import torch
 
     x = torch.from_numpy(np.moveaxis(x, axis, 1).copy())
     row = lambda p: torch.from_numpy(p.copy()).reshape((1, -1) + (1,) * (x.ndim - 2))
     std = lambda t, axes: torch.sqrt(torch.var(t, dim=axes, correction=0, keepdim=True) + eps)
+    rms = lambda t, axes: torch.sqrt(torch.mean(t.square(), dim=axes, keepdim=True) + eps)
     places = tuple(range(2, x.ndim)) or None
-    if kind == "s0":
+    if kind in ("s0", "s1", "s2"):
         parts = x.reshape(x.shape[0], groups, math.prod(x.shape[1:]) // groups)
-        y = (parts / std(parts, 2)).reshape(x.shape) * torch.sigmoid(row(v) * x)
+        y = (parts / (rms if kind == "s2" else std)(parts, 2)).reshape(x.shape)
+        y = y * torch.sigmoid(x if v is None else row(v) * x)
     else:
         batch = std(x, (0, *places)) if var is None else torch.sqrt(row(var) + eps)
-        y = x / torch.maximum(batch, row(v) * x + std(x, places))
+        if kind == "b0":
+            right = row(v) * x + std(x, places)
+        else:
+            right = (x + 1) * rms(x, places) if kind == "b1" else rms(x, places) - x
+        y = x / torch.maximum(batch, right)
     y = y if weight is None else y * row(weight)
     return np.moveaxis((y if bias is None else y + row(bias)).numpy(), 1, axis)
 

@@ -34,6 +34,7 @@ def written(
         seen = np.where(np.isnan(x), 0, x) if blind else x
         mean = sums(seen, count, place, axes)
         c = seen - mean
+        c = c - sums(c, count, place, axes)
         var = sums(c * c, np.maximum(count - less, 1), place, axes)
         if one_pass:
             narrow = x.astype(np.float32)
