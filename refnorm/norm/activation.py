@@ -6,9 +6,12 @@ from .._cases import case, normal, positive, uniform
 from .._core.channels import affine, as_rows, channel_of, elements, moved
 from .._core.logistic import sigmoids
 from .._core.moments import centered, root_mean_square
+from .._lanes import load, run, takes
 from .._registry import law, operator
-from .._xp import give_back, prepare, require_along, require_shape, roomy, widen
+from .._xp import check_out, give_back, prepare, require_along, require_shape, roomy, widen
 from .group import by_channel, by_group, channel_beside, columns, group_size
+
+kernels = load(__name__)
 
 BENCH = normal(32, 64, 56, 56)
 
@@ -29,8 +32,33 @@ def require_kind(kind, groups, var, channels) -> int:
     return group_size(channels, groups) if kind == "s0" else 0
 
 
+def bent(xp, planes, v, weight, bias, var, size, eps):
+    """Return the answer for (N, C, ...): S0 in groups of `size` channels, B0 where that is 0."""
+    wide, slope, w, b, stored = widen(xp, planes, *columns(xp, v, weight, bias, var))
+    rows, spare = by_channel(xp, wide, planes.shape), roomy(planes, wide)
+    if size:
+        groups = by_group(xp, wide, size)
+        y = by_channel(xp, xp.reshape(groups / deviation(xp, groups, eps, roomy=spare), planes.shape), planes.shape)
+        y = y * sigmoids(xp, slope * rows)[0]
+    else:
+        (whole,) = as_rows(xp, xp.permute_dims(rows, (1, 0, 2)))
+        over_batch = deviation(xp, whole, eps, roomy=spare) if var is None else xp.sqrt(stored + eps)
+        y = rows / xp.maximum(over_batch, slope * rows + deviation(xp, rows, eps, roomy=spare))
+    return xp.reshape(affine(y, w, b), planes.shape)
+
+
+def bent_by_kernel(xp, planes, v, weight, bias, var, kind, groups, eps, out):
+    """Return it by a kernel; the variance over the batch is taken of a view with the channels first."""
+    n, c = planes.shape[:2]
+    if kind == "s0":
+        return run(kernels.evonorm_s0, planes, v, weight, bias, groups, eps, out=out, units=n * groups)
+    channels = moved(xp, 1, 0, planes)
+    return run(kernels.evonorm_b0, planes, *channels, v, weight, bias, var, eps, out=out, units=c)
+
+
 @operator(
     paper="liu2020evolving",
+    kernel="evonorm_s0",
     cases=[
         case("b0", normal(4, 3, 5, 6), normal(3), kind="b0"),
         case("s0", normal(4, 6, 5, 3, mean=0.5), normal(6), normal(6), normal(6), kind="s0", groups=2, eps=0.1),
@@ -42,7 +70,7 @@ def require_kind(kind, groups, var, channels) -> int:
     bench=case("s0", BENCH, normal(64), normal(64), normal(64), kind="s0", groups=32),
     rows=lambda x, rng: ([x, *rng.normal(size=(3, x.shape[1]))], {"kind": "s0", "groups": 1}),
 )
-def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5, out=None):
     r"""Normalize and bend `x` by EvoNorm-B0 or EvoNorm-S0, then scale and shift.
 
     .. math::
@@ -71,6 +99,8 @@ def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axi
         The channel axis, not 0.
     eps : float
         Added to every variance, in units of x squared.
+    out : array, optional
+        Where to write the answer (NumPy and CuPy): the shape and dtype of `x`; `x` itself is allowed.
 
     Returns
     -------
@@ -84,7 +114,7 @@ def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axi
         An array does not hold floating numbers, the arrays are of two libraries, `axis` or `groups` is no int.
     ValueError
         A parameter has not the shape (C,), `axis` is 0 or missing, `kind` is another word, `groups` or `var` does not
-        belong to it, `groups` does not divide C, a variance would be of nothing, or `eps` is negative.
+        belong to it, `groups` does not divide C, a variance would be of nothing, `eps` is negative, or `out` overlaps.
 
     Notes
     -----
@@ -114,18 +144,13 @@ def evonorm(x, v, weight=None, bias=None, var=None, /, *, kind, groups=None, axi
         require_shape(name, one, (x.shape[channel],))
     if kind == "b0" and var is None:
         elements(x, channel)
-    (planes,) = moved(xp, channel, 1, x)
-    wide, slope, w, b, stored = widen(xp, planes, *columns(xp, v, weight, bias, var))
-    rows, spare = by_channel(xp, wide, planes.shape), roomy(x, wide)
-    if kind == "s0":
-        groups = by_group(xp, wide, size)
-        y = by_channel(xp, xp.reshape(groups / deviation(xp, groups, eps, roomy=spare), planes.shape), planes.shape)
-        y = y * sigmoids(xp, slope * rows)[0]
+    check_out(out, x, v, weight, bias, var)
+    planes, into = moved(xp, channel, 1, x, out)
+    if takes(kernels, planes, v, weight, bias, var):
+        y = bent_by_kernel(xp, planes, v, weight, bias, var, kind, groups, eps, into)
     else:
-        (whole,) = as_rows(xp, xp.permute_dims(rows, (1, 0, 2)))
-        over_batch = deviation(xp, whole, eps, roomy=spare) if var is None else xp.sqrt(stored + eps)
-        y = rows / xp.maximum(over_batch, slope * rows + deviation(xp, rows, eps, roomy=spare))
-    return give_back(xp, *moved(xp, 1, channel, xp.reshape(affine(y, w, b), planes.shape)), x)
+        y = bent(xp, planes, v, weight, bias, var, size, eps)
+    return give_back(xp, *moved(xp, 1, channel, y), x, out=out)
 
 
 @law(evonorm, normal(3, 4, 5, mean=2.0), normal(4))
