@@ -229,7 +229,12 @@ INLINE vd vsites(const signed char *p) {
 INLINE vd vsites(const signed char *p) { return (vd)(vi){p[0], p[1]}; }
 #endif
 #if LEVEL == 3
-INLINE vd vpick(vd sites, vd yes, vd no) { return (vd)_mm256_blendv_pd((__m256d)no, (__m256d)yes, (__m256d)sites); }
+/* told to the assembler: gcc makes of the intrinsic a comparison with zero first */
+INLINE vd vpick(vd sites, vd yes, vd no) {
+    vd v;
+    __asm__("vblendvpd %3, %2, %1, %0" : "=x"(v) : "x"(no), "x"(yes), "x"(sites));
+    return v;
+}
 #else
 INLINE vd vpick(vd sites, vd yes, vd no) { return vselect((vi)sites, yes, no); }
 #endif
