@@ -82,6 +82,64 @@ INLINE beam blast(beam v, int64_t n) {
 INLINE beam blast(beam v, int64_t n) { for (int k = 0; k < PIECES - n; k++) v.p[k] = 0; return v; }
 #endif
 
+INLINE beam bdivide(beam a, beam b) { EACH a.p[k] = a.p[k] / b.p[k]; return a; }
+/* the larger; b where one of them is NaN */
+INLINE beam bmax(beam a, beam b) { EACH a.p[k] = vmax(a.p[k], b.p[k]); return a; }
+
+/* ---- gates ----
+ *
+ * z or z e over 1 + e with e = e^-|z|, which never overflows, and x for the z on top. */
+
+INLINE beam bgate_with(beam x, beam z, beam e) {
+    EACH x.p[k] = vwhere_below(z.p[k], 0, x.p[k] * e.p[k], x.p[k]) / (vset(1) + e.p[k]);
+    return x;
+}
+
+/* x / (1 + e^-z), to 2 ulp */
+INLINE beam bgate_fine(beam x, beam z) {
+    beam e;
+    EACH e.p[k] = vexp_fine(-vabs(z.p[k]), vset(0));
+    return bgate_with(x, z, e);
+}
+
+/* x / (1 + 2^z) with z = x * slope, for answers of float: the polynomial is good to 8e-13, so that one float in 50,000
+ * is rounded otherwise than the exact number. Where z is not known to be tame, below 1021, it is held there: 2^-1021 x
+ * is 0 to a float. All vectors go through each step together: one after the other, their chains of dependent
+ * instructions fill the scheduler. */
+#if defined(__GNUC__) && LEVEL < 4
+INLINE beam bgate(beam x, beam slope, int tame) {
+    vd r[PIECES], n[PIECES], e[PIECES];
+    if (tame) {
+        EACH n[k] = x.p[k] * slope.p[k] + 0x1.8p52;
+        EACH r[k] = x.p[k] * slope.p[k] - (n[k] - 0x1.8p52);
+    } else {
+        EACH r[k] = -vfloor_at(-vfloor_at(x.p[k] * slope.p[k], -1021.0), -1021.0);
+        EACH n[k] = r[k] + 0x1.8p52;
+        EACH r[k] = r[k] - (n[k] - 0x1.8p52);
+    }
+    EACH e[k] = r[k] * 0x1.61c4f6df762f3p-20 + 0x1.00d8536e5562ap-16;
+    EACH e[k] = e[k] * r[k] + 0x1.430aa87e173ccp-13;
+    EACH e[k] = e[k] * r[k] + 0x1.5d874d06bff5fp-10;
+    EACH e[k] = e[k] * r[k] + 0x1.3b2ab5ed71cb1p-7;
+    EACH e[k] = e[k] * r[k] + 0x1.c6b08dced3900p-5;
+    EACH e[k] = e[k] * r[k] + 0x1.ebfbdff8ede78p-3;
+    EACH e[k] = e[k] * r[k] + 0x1.62e42fef89d1bp-1;
+    EACH e[k] = e[k] * r[k] + 1.0;
+    EACH e[k] = (vd)((vi)e[k] + ((vi)n[k] << 52));
+    EACH x.p[k] = x.p[k] / (1.0 + e[k]);
+    return x;
+}
+#else
+INLINE beam bgate(beam x, beam slope, int tame) {
+    beam e, z = bmul(x, slope);
+    (void)tame;
+    EACH e.p[k] = -vabs(z.p[k]) * 0x1.62e42fefa39efp-1;
+    vexps(e.p, PIECES);
+    EACH z.p[k] = -z.p[k];
+    return bgate_with(x, z, e);
+}
+#endif
+
 #define bload(p) BY_TYPE(bload, p)(p)
 #define bstore(p, v) BY_TYPE(bstore, p)(p, v)
 #define bstream(p, v) BY_TYPE(bstream, p)(p, v)

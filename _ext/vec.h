@@ -203,12 +203,15 @@ INLINE double vsum(vd v) {
 INLINE vd vfloor_at(vd x, double floor) { return (vd)_mm512_max_pd((__m512d)vset(floor), (__m512d)x); }
 INLINE vd vmax(vd a, vd b) { return (vd)_mm512_max_pd((__m512d)a, (__m512d)b); }
 INLINE vd vabs(vd a) { return (vd)_mm512_abs_pd((__m512d)a); }
+INLINE vd vsqrt(vd a) { return (vd)_mm512_sqrt_pd((__m512d)a); }
 #elif LEVEL == 3
 INLINE vd vfloor_at(vd x, double floor) { return (vd)_mm256_max_pd((__m256d)vset(floor), (__m256d)x); }
 INLINE vd vmax(vd a, vd b) { return (vd)_mm256_max_pd((__m256d)a, (__m256d)b); }
+INLINE vd vsqrt(vd a) { return (vd)_mm256_sqrt_pd((__m256d)a); }
 #else
 INLINE vd vfloor_at(vd x, double floor) { return vselect((vi)(x < vset(floor)), vset(floor), x); }
 INLINE vd vmax(vd a, vd b) { return vselect((vi)(b < a), a, b); }
+INLINE vd vsqrt(vd a) { return (vd){sqrt(a[0]), sqrt(a[1])}; }
 #endif
 #if LEVEL < 4
 INLINE vd vabs(vd a) { return (vd)((vi)a & 0x7fffffffffffffffll); }
@@ -226,7 +229,12 @@ INLINE vd vsites(const signed char *p) {
 INLINE vd vsites(const signed char *p) { return (vd)(vi){p[0], p[1]}; }
 #endif
 #if LEVEL == 3
-INLINE vd vpick(vd sites, vd yes, vd no) { return (vd)_mm256_blendv_pd((__m256d)no, (__m256d)yes, (__m256d)sites); }
+/* told to the assembler: gcc makes of the intrinsic a comparison with zero first */
+INLINE vd vpick(vd sites, vd yes, vd no) {
+    vd v;
+    __asm__("vblendvpd %3, %2, %1, %0" : "=x"(v) : "x"(no), "x"(yes), "x"(sites));
+    return v;
+}
 #else
 INLINE vd vpick(vd sites, vd yes, vd no) { return vselect((vi)sites, yes, no); }
 #endif
@@ -308,6 +316,7 @@ INLINE double vsum(vd v) { return v; }
 INLINE vd vfloor_at(vd x, double floor) { return x < floor ? floor : x; }
 INLINE vd vmax(vd a, vd b) { return a > b ? a : b; }
 INLINE vd vabs(vd a) { return fabs(a); }
+INLINE vd vsqrt(vd a) { return sqrt(a); }
 INLINE vd vsites(const signed char *p) { return *p; }
 INLINE vd vpick(vd sites, vd yes, vd no) { return sites != 0 ? yes : no; }
 INLINE vd vinside(vd sites, vd v) { return sites != 0 ? v : 0; }
@@ -482,6 +491,18 @@ INLINE vd vexp_fine(vd x, vd low) { double e = exp(x); return e + e * low; }
 #endif
 INLINE vd vexp(vd x) { vexps(&x, 1); return x; }
 
+/* 1 / sqrt(p) for answers of float, to 2e-13: half as long as a root and a quotient. The squares of what the first guess
+ * was off are added to `off`, which is a NaN or no longer small where p is not within the range of float. */
+#if LEVEL == 3
+INLINE vd vinverse_root(vd p, vd *off) {
+    vd r = of_floats(_mm_rsqrt_ps(to_floats(p))), e = 1.0 - p * r * r;
+    *off = *off + e * e;
+    return r + r * e * (0.5 + e * (0.375 + e * 0.3125));
+}
+#else
+INLINE vd vinverse_root(vd p, vd *off) { (void)off; return vset(1) / vsqrt(p); }
+#endif
+
 /* a condition that nearly always holds: the other branch is laid out of the loop's way */
 #if defined(__GNUC__)
 #define usual(condition) __builtin_expect(!!(condition), 1)
@@ -515,7 +536,8 @@ INLINE vd vlost(vd a, vd b, vd d) {
 APART void copy_strided(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n, int size) {
     char *a = (char *)to;
     const char *b = (const char *)from;
-    if (size == 8) for (; n > 0; n--, a += to_step, b += from_step) memcpy(a, b, 8);
+    if (to_step == size && from_step == size) { if (n > 0) memcpy(to, from, n * size); }
+    else if (size == 8) for (; n > 0; n--, a += to_step, b += from_step) memcpy(a, b, 8);
     else if (size == 4) for (; n > 0; n--, a += to_step, b += from_step) memcpy(a, b, 4);
     else for (; n > 0; n--, a += to_step, b += from_step) memcpy(a, b, 2);
 }

@@ -19,6 +19,8 @@ cdef extern from "vec.h" nogil:
     double vsum(vd)
     vd vmax(vd, vd)
     vd vabs(vd)
+    vd vsqrt(vd)
+    vd vinverse_root(vd, vd *off)
     vd vfloor_at(vd, double)
     double vlargest(vd)
     vd vwhere_below(vd, double, vd, vd)

@@ -13,7 +13,7 @@ from ._modes import MODES
 from ._threads import SPLIT_BYTES, share
 from ._xp import dtype_name, ndarray, plain
 
-__all__ = ["LEVELS", "cpu_level", "indices", "load", "row_blocks", "run", "scratch", "sites", "takes"]
+__all__ = ["LEVELS", "cpu_level", "indices", "load", "packed", "row_blocks", "run", "scratch", "sites", "takes"]
 
 LEVELS = ("v4", "v3", "v2", "portable")  # x86-64 with AVX-512, AVX2, SSE4.2; any CPU. Best first.
 empty_like = np.empty_like
@@ -195,6 +195,18 @@ def sites(mask):
 def scratch(shape, dtype):
     """Return memory that a kernel may use as it likes: kernels themselves never allocate."""
     return np.empty(shape, dtype=dtype)
+
+
+def packed(matrix, rows: int):
+    """Return an accepted matrix in float64 with `rows` rows of a column side by side, column after column; zeros behind
+    the last row. A vector counts as one column."""
+    x = _memory(matrix)
+    if x.dtype == np.uint16:  # bfloat16 is the upper half of a float32
+        x = np.left_shift(x, 16, dtype=np.uint32).view(np.float32)
+    n = x.shape[0]
+    room = np.zeros((-(-n // rows) * rows, x[:1].size))
+    room[:n] = x.reshape(n, -1)
+    return np.ascontiguousarray(room.reshape(-1, rows, room.shape[1]).transpose(0, 2, 1))
 
 
 def row_blocks(rows) -> tuple[int, int]:

@@ -6,7 +6,7 @@
 from libc.math cimport sqrt, fabs, frexp, ldexp, INFINITY
 from vec cimport *
 from arrays cimport *
-from rows cimport pair, vpair, add, total, two_sum
+from rows cimport FAR, pair, vpair, add, total, two_sum
 
 cdef extern from "<math.h>" nogil:
     long double sqrtl(long double)
@@ -25,6 +25,7 @@ cdef struct field:
     const Py_ssize_t *table
     Py_ssize_t samples, channels, sites
     bint pooled
+    bint stream                    # whether y is written past the caches
 
 # The statistics of the two regions: x * scale - near - far is centred, and root its inverse deviation.
 cdef struct unit:
@@ -67,6 +68,7 @@ cdef inline field survey(void *x, void *g, void *y, void *mask, void *table, bin
     f.mask = <const signed char *>bytes_of(mask)
     f.table = <const Py_ssize_t *><void *>bytes_of(table)
     f.samples, f.channels, f.sites, f.pooled = size_of(x, 0), size_of(x, 1), size_of(x, 2), pooled
+    f.stream = f.y.start != f.x.start and 2 * f.samples * f.channels * f.sites * f.y.site >= FAR
     return f
 
 
@@ -198,25 +200,13 @@ cdef struct lines:
     double turn[2]
 
 
-cdef inline void write_piece(const real *g, const real *x, const signed char *mask, Py_ssize_t m, const lines *l, real *y) noexcept nogil:
-    """y = (x * scale - near) * gain + rest, and where there is a cotangent, + g * turn"""
+cdef inline void write_piece(const real *g, const real *x, const signed char *mask, Py_ssize_t j, Py_ssize_t m, const lines *l, real *y) noexcept nogil:
+    """From element j on: y = (x * scale - near) * gain + rest, and where there is a cotangent, + g * turn"""
     cdef vd w, d, v, near0 = vset(l.near[0]), near1 = vset(l.near[1]), gain0 = vset(l.gain[0]), gain1 = vset(l.gain[1])
     cdef vd rest0 = vset(l.rest[0]), rest1 = vset(l.rest[1]), turn0 = vset(l.turn[0]), turn1 = vset(l.turn[1])
     cdef vd scale0 = vset(l.scale[0]), scale1 = vset(l.scale[1]), low0 = vset(l.low[0]), low1 = vset(l.low[1])
-    cdef Py_ssize_t j = 0
     cdef double e, t
     cdef int r
-    if sizeof(real) < 8 and g == NULL:                     # most calls; two at once make one store
-        while j + 2 * VW <= m:
-            prefetch(x + j + AHEAD)
-            w = vsites(mask + j)
-            d = vload(x + j) - vpick(w, near1, near0)
-            d = d * vpick(w, gain1, gain0) + vpick(w, rest1, rest0)
-            w = vsites(mask + j + VW)
-            v = vload(x + j + VW) - vpick(w, near1, near0)
-            v = v * vpick(w, gain1, gain0) + vpick(w, rest1, rest0)
-            vstore2(y + j, d, v)
-            j += 2 * VW
     while j + VW <= m:
         w = vsites(mask + j)
         d = vload(x + j)
@@ -239,24 +229,54 @@ cdef inline void write_piece(const real *g, const real *x, const signed char *ma
         j += 1
 
 
+cdef inline Py_ssize_t write_pairs(const real *x, const signed char *mask, Py_ssize_t m, const lines *l, real *y, bint flat,
+                                   bint stream) noexcept nogil:
+    """Two vectors at once make one store: what most calls do. Return how many elements are written. Where it is `flat`,
+    nothing has to be taken off x first."""
+    cdef vd w, d, v, near0 = vset(l.near[0]), near1 = vset(l.near[1]), gain0 = vset(l.gain[0]), gain1 = vset(l.gain[1])
+    cdef vd rest0 = vset(l.rest[0]), rest1 = vset(l.rest[1])
+    cdef Py_ssize_t j = 0
+    while j + 2 * VW <= m:
+        prefetch(x + j + AHEAD)
+        d, v, w = vload(x + j), vload(x + j + VW), vsites(mask + j)
+        if not flat: d = d - vpick(w, near1, near0)
+        d = d * vpick(w, gain1, gain0) + vpick(w, rest1, rest0)
+        w = vsites(mask + j + VW)
+        if not flat: v = v - vpick(w, near1, near0)
+        v = v * vpick(w, gain1, gain0) + vpick(w, rest1, rest0)
+        if stream: vstream2(y + j, d, v)
+        else: vstore2(y + j, d, v)
+        j += 2 * VW
+    return j
+
+
+cdef inline Py_ssize_t begin_piece(const real *x, const signed char *mask, Py_ssize_t m, const lines *l, real *y, bint stream) noexcept nogil:
+    cdef bint flat = l.near[0] == 0 and l.near[1] == 0
+    if flat and stream: return write_pairs(x, mask, m, l, y, True, True)
+    if flat: return write_pairs(x, mask, m, l, y, True, False)
+    if stream: return write_pairs(x, mask, m, l, y, False, True)
+    return write_pairs(x, mask, m, l, y, False, False)
+
+
 cdef inline void write_unit(const field *f, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t channel, const lines *l, real *_) noexcept nogil:
     cdef real xs[PIECE]
     cdef real gs[PIECE]
     cdef real ys[PIECE]
-    cdef Py_ssize_t n, j, m
+    cdef Py_ssize_t n, j, m, done
     cdef char *to
+    cdef const real *x
     cdef const real *g = NULL
-    cdef bint straight = f.y.site == sizeof(real)
-    for n in range(lo, hi):
+    cdef real *y
+    cdef bint straight = f.y.site == sizeof(real), stream = f.stream and straight and sizeof(real) == 4
+    for n in range(hi - 1, lo - 1, -1):                    # the last one summed may still be in cache
         j = 0
         while j < f.sites:
             m = min(PIECE, f.sites - j)
-            to = <char *>at(&f.y, n, channel, j)
-            if f.g.start != NULL:
-                g = take(&f.g, n, channel, j, m, gs)
-                write_piece(g, take(&f.x, n, channel, j, m, xs), f.mask + n * f.sites + j, m, l, <real *>to if straight else ys)
-            else:
-                write_piece(<const real *>NULL, take(&f.x, n, channel, j, m, xs), f.mask + n * f.sites + j, m, l, <real *>to if straight else ys)
+            to, done = <char *>at(&f.y, n, channel, j), 0
+            x, y = take(&f.x, n, channel, j, m, xs), <real *>to if straight else ys
+            if f.g.start != NULL: g = take(&f.g, n, channel, j, m, gs)
+            elif sizeof(real) < 8: done = begin_piece(x, f.mask + n * f.sites + j, m, l, y, stream and (<size_t>y) % 64 == 0)
+            write_piece(g, x, f.mask + n * f.sites + j, done, m, l, y)
             if not straight: copy_strided(to, f.y.site, ys, sizeof(real), m, sizeof(real))
             j += m
 
@@ -285,11 +305,14 @@ cdef void normalize(Py_ssize_t lo, Py_ssize_t hi, void *x, void *mask, void *tab
             b = number(bias, 0, channel, 0, _) + number(bias, 1, channel, 0, _) if leaks else number(bias, r, channel, 0, _)
             if not fabs(w) < INFINITY:                     # its sign decides alone: nothing may be subtracted afterwards
                 u.near[r], u.far[r] = u.near[r] + u.far[r], 0
+            elif sizeof(real) < 8 and fabs(u.near[r] + u.far[r]) * u.root[r] < 16:
+                u.near[r], u.far[r] = 0, u.near[r] + u.far[r]    # x is no larger than x - mean by much: one rounding will do
             gain = u.root[r] * w
             l.scale[r], l.near[r], l.gain[r], l.turn[r] = u.scale[r], u.near[r], <double>gain, 0
             l.low[r] = <double>(gain - l.gain[r]) if fabs(l.gain[r]) < INFINITY else 0
             l.rest[r] = <double>(b - u.far[r] * gain) if u.far[r] != 0 else b
         write_unit(&f, first, end, channel, &l, _)
+    if f.stream: fence()
 
 
 def region_norm(Py_ssize_t lo, Py_ssize_t hi, x, mask, table, weight, bias, bint pooled, bint plane, bint leaks, double eps, out):

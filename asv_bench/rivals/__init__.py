@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from refnorm import OPERATORS
-from refnorm._cases import Draw, normal, permutation
+from refnorm._cases import Draw, booleans, normal, permutation, positive, uniform
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 FAMILIES = ("torch", "inductor", "onnxruntime", "numba", "jax", "numpy")
@@ -62,6 +62,19 @@ CASES = (
     Case("batch_norm_train 32x64x56x56", "batch_norm_train", (PLANES, *CHANNELS)),
     Case("instance_norm 32x64x56x56", "instance_norm", (PLANES, *CHANNELS)),
     Case("group_norm 32x64x56x56 by 32", "group_norm", (PLANES, *CHANNELS), {"groups": 32}),
+    Case("evonorm s0 32x64x56x56 by 32", "evonorm", (PLANES, normal(64), *CHANNELS), {"kind": "s0", "groups": 32}),
+    Case("evonorm b0 32x64x56x56", "evonorm", (PLANES, normal(64), *CHANNELS), {"kind": "b0"}),
+    Case(
+        "region_norm 8x64x128x128", "region_norm",
+        (normal(8, 64, 128, 128), booleans(8, 1, 128, 128), normal(2, 64), normal(2, 64)),
+    ),
+    Case(
+        "generalized_divisive_norm 8x64x64x64", "generalized_divisive_norm",
+        (normal(8, 64, 64, 64), uniform(64, 64), positive(64)),
+    ),
+    Case("gated_rms_norm 4096x4096", "gated_rms_norm", (SQUARE, SQUARE, normal(4096))),
+    Case("crms_norm 4096x4096", "crms_norm", (SQUARE,)),
+    Case("weight_norm 4096x4096", "weight_norm", (SQUARE, normal(4096))),
     Case("lp_normalize 8192x1024", "lp_normalize", (normal(8192, 1024),)),
     Case("softmax 8192x1024", "softmax", (normal(8192, 1024),)),
     Case("max_pool 3x3/2", "max_pool", (IMAGES,), MAX),
@@ -75,7 +88,7 @@ CASES = (
     Case("fastfood 4096x4096", "fastfood_project", (SQUARE, signs(4096), permutation(4096), normal(4096))),
     Case("layer_norm_vjp 4096x4096", "layer_norm", (SQUARE, normal(4096), normal(4096)), vjp=True),
     Case("softmax_vjp 8192x1024", "softmax", (normal(8192, 1024),), vjp=True),
-)
+)  # fmt: skip
 
 
 def ours(case: Case, arrays):

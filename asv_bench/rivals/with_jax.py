@@ -17,11 +17,13 @@ def calls(case, arrays):
         "layer_norm": layer_norm, "rms_norm": rms_norm, "softmax": softmax, "max_pool": max_pool, "avg_pool": avg_pool,
         "batch_norm_train": batch_norm_train, "instance_norm": instance_norm, "group_norm": group_norm,
         "lp_normalize": lp_normalize, "gem_pool": gem_pool, "adaptive_avg_pool": adaptive_avg_pool,
-        "walsh_hadamard_transform": walsh_hadamard_transform,
+        "walsh_hadamard_transform": walsh_hadamard_transform, "evonorm": evonorm, "region_norm": region_norm,
+        "generalized_divisive_norm": generalized_divisive_norm, "gated_rms_norm": gated_rms_norm,
+        "crms_norm": crms_norm, "weight_norm": weight_norm,
     }.get(case.operator)  # fmt: skip
     if f is None or case.channels_last:
         return
-    numbers = {k: v for k, v in case.options.items() if k in ("groups", "p", "output_size")}
+    numbers = {k: v for k, v in case.options.items() if k in ("groups", "p", "output_size", "kind")}
     f, arrays = functools.partial(f, **numbers), [jax.numpy.asarray(a) for a in arrays]
     forward = jax.jit(f)
     both = jax.jit(lambda g, *inputs: jax.vjp(f, *inputs)[1](g))
@@ -83,6 +85,60 @@ def instance_norm(x, w, b):
 def group_norm(x, w, b, groups):
     y = standardized(x.reshape(x.shape[0], groups, -1), -1).reshape(x.shape)
     return y * w[:, None, None] + b[:, None, None]
+
+
+def deviation(x, axes):
+    import jax
+
+    return jax.numpy.sqrt(x.var(axes, keepdims=True) + 1e-5)
+
+
+def evonorm(x, v, w, b, kind, groups=None):
+    import jax
+
+    v, w, b = (p[:, None, None] for p in (v, w, b))
+    if kind == "s0":
+        rows = x.reshape(x.shape[0], groups, -1)
+        return (rows / deviation(rows, -1)).reshape(x.shape) * jax.nn.sigmoid(x * v) * w + b
+    return x / jax.numpy.maximum(deviation(x, (0, 2, 3)), x * v + deviation(x, (2, 3))) * w + b
+
+
+def region_norm(x, mask, w, b):
+    import jax
+
+    y = jax.numpy.zeros_like(x)
+    for r, on in enumerate((~mask, mask)):
+        n = on.sum()
+        c = jax.numpy.where(on, x - jax.numpy.where(on, x, 0).sum((0, 2, 3), keepdims=True) / n, 0)
+        root = jax.lax.rsqrt((c * c).sum((0, 2, 3), keepdims=True) / n + 1e-5)
+        y = jax.numpy.where(on, c * root * w[r][:, None, None] + b[r][:, None, None], y)
+    return y
+
+
+def generalized_divisive_norm(x, w, b):
+    import jax
+
+    pool = jax.numpy.einsum("ij,njhw->nihw", w, x * x) + b[:, None, None]
+    return x * jax.lax.rsqrt(pool)
+
+
+def gated_rms_norm(x, z, w):
+    import jax
+
+    return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * w * jax.nn.silu(z)
+
+
+def crms_norm(x):
+    import jax
+
+    last = x.sum(-1, keepdims=True)
+    return x * jax.lax.rsqrt(((x * x).sum(-1, keepdims=True) + last * last) / (x.shape[-1] + 1) + 1e-5)
+
+
+def weight_norm(x, g):
+    import jax
+
+    return x * (g[:, None] * jax.lax.rsqrt((x * x).sum(-1, keepdims=True)))
 
 
 def lp_normalize(x):

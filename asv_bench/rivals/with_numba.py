@@ -20,7 +20,9 @@ def calls(case, arrays):
         "avg_pool": avg_pool, "batch_norm_train": batch_norm_train, "instance_norm": instance_norm,
         "lp_normalize": lp_normalize, "walsh_hadamard_transform": walsh_hadamard_transform,
         "group_norm": group_norm, "gem_pool": gem_pool, "adaptive_avg_pool": adaptive_avg_pool,
-        "fastfood_project": fastfood_project,
+        "fastfood_project": fastfood_project, "region_norm": region_norm, "crms_norm": crms_norm,
+        "generalized_divisive_norm": generalized_divisive_norm, "gated_rms_norm": gated_rms_norm,
+        "evonorm": evonorm_s0 if case.options.get("kind") == "s0" else evonorm_b0, "weight_norm": weight_norm,
     }.get(case.operator)  # fmt: skip
     if kernel is None or case.vjp or case.channels_last:
         return
@@ -182,6 +184,154 @@ def group_norm(x, w, b, groups, y):
             for h in range(height):
                 for v in range(width):
                     y[i, c, h, v] = x[i, c, h, v] * scale + shift
+
+
+@fast
+def evonorm_s0(x, v, w, b, groups, y):
+    n, channels, height, width = x.shape
+    k = channels // groups
+    for p in prange(n * groups):
+        i, first = p // groups, p % groups * k
+        s = np.float32(0)
+        for c in range(first, first + k):
+            for h in range(height):
+                for u in range(width):
+                    s += x[i, c, h, u]
+        count = np.float32(k * height * width)
+        mean = s / count
+        q = np.float32(0)
+        for c in range(first, first + k):
+            for h in range(height):
+                for u in range(width):
+                    q += (x[i, c, h, u] - mean) * (x[i, c, h, u] - mean)
+        root = np.float32(1) / math.sqrt(q / count + np.float32(1e-5))
+        for c in range(first, first + k):
+            scale = w[c] * root
+            for h in range(height):
+                for u in range(width):
+                    a = x[i, c, h, u]
+                    y[i, c, h, u] = a * scale / (np.float32(1) + math.exp(-v[c] * a)) + b[c]
+
+
+@fast
+def evonorm_b0(x, v, w, b, y):
+    n, channels, height, width = x.shape
+    count = np.float32(height * width)
+    for c in prange(channels):
+        means, squares = np.empty(n, np.float32), np.empty(n, np.float32)
+        for i in range(n):
+            s = np.float32(0)
+            for h in range(height):
+                for u in range(width):
+                    s += x[i, c, h, u]
+            means[i] = s / count
+            q = np.float32(0)
+            for h in range(height):
+                for u in range(width):
+                    q += (x[i, c, h, u] - means[i]) * (x[i, c, h, u] - means[i])
+            squares[i] = q / count
+        whole = math.sqrt(squares.mean() + means.var() + np.float32(1e-5))
+        for i in range(n):
+            own = math.sqrt(squares[i] + np.float32(1e-5))
+            for h in range(height):
+                for u in range(width):
+                    a = x[i, c, h, u]
+                    y[i, c, h, u] = a / max(whole, v[c] * a + own) * w[c] + b[c]
+
+
+@fast
+def region_norm(x, mask, w, b, y):
+    n, channels, height, width = x.shape
+    for c in prange(channels):
+        s0 = s1 = n0 = n1 = np.float32(0)
+        for i in range(n):
+            for h in range(height):
+                for v in range(width):
+                    a = x[i, c, h, v]
+                    on = np.float32(mask[i, 0, h, v])
+                    s1 += a * on
+                    s0 += a
+                    n1 += on
+        n0 = np.float32(n * height * width) - n1
+        m0, m1 = (s0 - s1) / n0, s1 / n1
+        q0 = q1 = np.float32(0)
+        for i in range(n):
+            for h in range(height):
+                for v in range(width):
+                    a = x[i, c, h, v]
+                    if mask[i, 0, h, v]:
+                        q1 += (a - m1) * (a - m1)
+                    else:
+                        q0 += (a - m0) * (a - m0)
+        g0, g1 = w[0, c] / math.sqrt(q0 / n0 + np.float32(1e-5)), w[1, c] / math.sqrt(q1 / n1 + np.float32(1e-5))
+        r0, r1 = b[0, c] - m0 * g0, b[1, c] - m1 * g1
+        for i in range(n):
+            for h in range(height):
+                for v in range(width):
+                    on = mask[i, 0, h, v]
+                    y[i, c, h, v] = x[i, c, h, v] * (g1 if on else g0) + (r1 if on else r0)
+
+
+TILE = 256  # sites: their squares stay in cache
+
+
+@fast
+def generalized_divisive_norm(x, w, b, y):
+    n, channels, height, width = x.shape
+    flat, to = x.reshape(n, channels, height * width), y.reshape(n, channels, height * width)
+    tiles = -(-height * width // TILE)
+    for k in prange(n * tiles):
+        i, first = k // tiles, k % tiles * TILE
+        m = min(TILE, height * width - first)
+        squares, pool = np.empty((channels, m), np.float32), np.empty(m, np.float32)
+        for c in range(channels):
+            for j in range(m):
+                squares[c, j] = flat[i, c, first + j] * flat[i, c, first + j]
+        for c in range(channels):
+            for j in range(m):
+                pool[j] = b[c]
+            for d in range(channels):
+                for j in range(m):
+                    pool[j] += w[c, d] * squares[d, j]
+            for j in range(m):
+                to[i, c, first + j] = flat[i, c, first + j] / math.sqrt(pool[j])
+
+
+@fast
+def gated_rms_norm(x, z, w, y):
+    rows, n = x.shape
+    for i in prange(rows):
+        q = np.float32(0)
+        for j in range(n):
+            q += x[i, j] * x[i, j]
+        scale = np.float32(1) / math.sqrt(q / np.float32(n) + np.float32(1e-5))
+        for j in range(n):
+            y[i, j] = x[i, j] * scale * w[j] * z[i, j] / (np.float32(1) + math.exp(-z[i, j]))
+
+
+@fast
+def crms_norm(x, y):
+    rows, n = x.shape
+    for i in prange(rows):
+        s = q = np.float32(0)
+        for j in range(n):
+            s += x[i, j]
+            q += x[i, j] * x[i, j]
+        scale = np.float32(1) / math.sqrt((q + s * s) / np.float32(n + 1) + np.float32(1e-5))
+        for j in range(n):
+            y[i, j] = x[i, j] * scale
+
+
+@fast
+def weight_norm(x, g, y):
+    rows, n = x.shape
+    for i in prange(rows):
+        q = np.float32(0)
+        for j in range(n):
+            q += x[i, j] * x[i, j]
+        scale = g[i] / math.sqrt(q)
+        for j in range(n):
+            y[i, j] = x[i, j] * scale
 
 
 @fast

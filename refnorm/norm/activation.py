@@ -6,9 +6,12 @@ from .._cases import case, normal, positive, uniform
 from .._core.channels import affine, as_rows, channel_of, elements, moved
 from .._core.logistic import sigmoids
 from .._core.moments import centered, root_mean_square
+from .._lanes import load, run, takes
 from .._registry import law, operator
-from .._xp import give_back, prepare, require_along, require_shape, roomy, widen
+from .._xp import check_out, give_back, prepare, require_along, require_shape, roomy, widen
 from .group import by_channel, by_group, channel_beside, columns, group_size
+
+kernels = load(__name__)
 
 BENCH = normal(32, 64, 56, 56)
 
@@ -42,8 +45,35 @@ def beside(xp, kind, rows, slope, eps, *, roomy):
     return (rows + 1) * own if kind == "b1" else own - rows
 
 
+def bent(xp, planes, v, weight, bias, var, kind, size, eps):
+    """Return the answer for (N, C, ...): the S series in groups of `size` channels, the B series where that is 0."""
+    wide, slope, w, b, stored = widen(xp, planes, *columns(xp, v, weight, bias, var))
+    rows, spare = by_channel(xp, wide, planes.shape), roomy(planes, wide)
+    if size:
+        groups = by_group(xp, wide, size)
+        s = (root_mean_square if kind == "s2" else deviation)(xp, groups, eps, roomy=spare)
+        y = by_channel(xp, xp.reshape(groups / s, planes.shape), planes.shape)
+        y = y * sigmoids(xp, rows if slope is None else slope * rows)[0]
+    else:
+        (whole,) = as_rows(xp, xp.permute_dims(rows, (1, 0, 2)))
+        over_batch = deviation(xp, whole, eps, roomy=spare) if var is None else xp.sqrt(stored + eps)
+        y = rows / xp.maximum(over_batch, beside(xp, kind, rows, slope, eps, roomy=spare))
+    return xp.reshape(affine(y, w, b), planes.shape)
+
+
+def bent_by_kernel(xp, planes, v, weight, bias, var, kind, groups, eps, out):
+    """Return it by a kernel; the variance over the batch is taken of a view with the channels first."""
+    n, c = planes.shape[:2]
+    if kind.startswith("s"):
+        how = weight, bias, groups, int(kind == "s2"), eps
+        return run(kernels.evonorm_s, planes, v, *how, out=out, units=n * groups)
+    how = weight, bias, var, int(kind[1]), eps
+    return run(kernels.evonorm_b, planes, *moved(xp, 1, 0, planes), v, *how, out=out, units=c)
+
+
 @operator(
     paper="liu2020evolving",
+    kernel="evonorm_s",
     cases=[
         case("b0", normal(4, 3, 5, 6), normal(3), kind="b0"),
         case("s0", normal(4, 6, 5, 3, mean=0.5), normal(6), normal(6), normal(6), kind="s0", groups=2, eps=0.1),
@@ -61,13 +91,8 @@ def beside(xp, kind, rows, slope, eps, *, roomy):
     bench=case("s0", BENCH, normal(64), normal(64), normal(64), kind="s0", groups=32),
     rows=lambda x, rng: ([x, *rng.normal(size=(3, x.shape[1]))], {"kind": "s0", "groups": 1}),
 )
-def evonorm(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5):
+def evonorm(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None, axis=1, eps=1e-5, out=None):
     r"""Normalize and bend `x` by one of the EvoNorms B0, B1, B2, S0, S1 and S2, then scale and shift.
-
-    .. math:: y = \frac{x}{\max\bigl( \sqrt{s^2_{b,w,h}(x) + \epsilon}, \; r \bigr)} \, \gamma + \beta, \qquad
-        r = \begin{cases} v x + \sqrt{s^2_{w,h}(x) + \epsilon} & \text{B0} \\
-        (x + 1) \sqrt{m^2_{w,h}(x) + \epsilon} & \text{B1} \\
-        \sqrt{m^2_{w,h}(x) + \epsilon} - x & \text{B2} \end{cases}
 
     .. math:: y = \frac{x \, \sigma(v x)}{\sqrt{s^2_{w,h,c/g}(x) + \epsilon}} \, \gamma + \beta \quad \text{S0}, \qquad
         \text{S1: } v = 1, \qquad \text{S2: } v = 1 \text{ and } m^2 \text{ in place of } s^2
@@ -94,6 +119,8 @@ def evonorm(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None
         The channel axis, not 0.
     eps : float
         Added to every variance and mean square, in units of x squared.
+    out : array, optional
+        Where to write the answer (NumPy and CuPy): the shape and dtype of `x`; `x` itself is allowed.
 
     Returns
     -------
@@ -107,8 +134,8 @@ def evonorm(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None
         An array does not hold floating numbers, the arrays are of two libraries, `axis` or `groups` is no int.
     ValueError
         A parameter has not the shape (C,), `axis` is 0 or missing, `kind` is another word, `v`, `groups` or `var` does
-        not belong to it or is wanting, `groups` does not divide C, a variance would be of nothing, or `eps` is
-        negative.
+        not belong to it or is wanting, `groups` does not divide C, a variance would be of nothing, `eps` is negative,
+        or `out` overlaps.
 
     Notes
     -----
@@ -140,19 +167,13 @@ def evonorm(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None
         require_shape(name, one, (x.shape[channel],))
     if not size and var is None:
         elements(x, channel)
-    (planes,) = moved(xp, channel, 1, x)
-    wide, slope, w, b, stored = widen(xp, planes, *columns(xp, v, weight, bias, var))
-    rows, spare = by_channel(xp, wide, planes.shape), roomy(x, wide)
-    if size:
-        groups = by_group(xp, wide, size)
-        s = (root_mean_square if kind == "s2" else deviation)(xp, groups, eps, roomy=spare)
-        y = by_channel(xp, xp.reshape(groups / s, planes.shape), planes.shape)
-        y = y * sigmoids(xp, rows if slope is None else slope * rows)[0]
+    check_out(out, x, v, weight, bias, var)
+    planes, into = moved(xp, channel, 1, x, out)
+    if takes(kernels, planes, v, weight, bias, var):
+        y = bent_by_kernel(xp, planes, v, weight, bias, var, kind, groups, eps, into)
     else:
-        (whole,) = as_rows(xp, xp.permute_dims(rows, (1, 0, 2)))
-        over_batch = deviation(xp, whole, eps, roomy=spare) if var is None else xp.sqrt(stored + eps)
-        y = rows / xp.maximum(over_batch, beside(xp, kind, rows, slope, eps, roomy=spare))
-    return give_back(xp, *moved(xp, 1, channel, xp.reshape(affine(y, w, b), planes.shape)), x)
+        y = bent(xp, planes, v, weight, bias, var, kind, size, eps)
+    return give_back(xp, *moved(xp, 1, channel, y), x, out=out)
 
 
 @law(evonorm, normal(3, 4, 5, mean=2.0), normal(4))

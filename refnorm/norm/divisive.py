@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from .._cases import case, normal, positive, uniform
 from .._core.channels import as_rows, channel_of, moved
+from .._lanes import load, packed, run, scratch, takes
 from .._registry import gradient, law, operator
 from .._xp import check_out, give_back, like_weight, prepare, require_same_shape, require_shape, roomy, widen
 
+kernels = load(__name__)
+
 INFINITY = float("inf")
+ROWS, STRIP, SHARES = 4, 48, 16  # of the kernel: rows packed together, sites of whole strips, shares of all tiles
 
 
 def magnitude(xp, x):
@@ -44,8 +50,57 @@ def require_parameters(x, channel, weight, bias) -> None:
     require_shape("bias", bias, (n,))
 
 
+def tiled(xp, channel, *arrays):
+    """Return the place of the channel axis and (samples, C, sites) views; one sample where one would have few sites."""
+    shape = arrays[0].shape
+    others = shape[:channel] + shape[channel + 1 :]
+    to = 1 if len(others) > 1 and math.prod(others[1:]) >= STRIP else 0
+    form = (math.prod(others[:to]), shape[channel], math.prod(others[to:]))
+    rows = moved(xp, channel, to, *arrays)
+    return to, *(a if a is None else xp.reshape(a, form) for a in rows)
+
+
+def rooms(x, count):
+    """Return scratch for each share of the tiles of (samples, C, sites), `count` tiles of it, and the sites of one."""
+    samples, n, sites = x.shape
+    most = max(STRIP, min(2 * STRIP, (1 << 14) // n // STRIP * STRIP))
+    tiles = samples * -(-sites // most)
+    # a share of the gradient holds a matrix: all of them no more than 64 MB
+    shares = SHARES if count < 4 else max(1, min(SHARES, (1 << 23) // (n * n)))
+    return scratch((max(1, min(tiles, shares)), count, (n + 24) * most + 8), "float64"), most
+
+
+def untiled(xp, y, to, channel, shape):
+    """Return (samples, C, sites) in the shape of the data: the inverse of `tiled`."""
+    others = shape[:channel] + shape[channel + 1 :]
+    y = xp.reshape(y, (*others[:to], shape[channel], *others[to:]))
+    return moved(xp, to, channel, y)[0]
+
+
+def divided_by_kernel(xp, x, weight, bias, channel, inverse, simplified, out):
+    """Return the answer by a kernel."""
+    to, tiles, into = tiled(xp, channel, x, out)
+    room, most = rooms(tiles, 3)
+    how = (packed(weight, ROWS), packed(bias, ROWS), room, most, inverse, simplified)
+    y = run(kernels.generalized_divisive_norm, tiles, *how, out=into, units=len(room))
+    return untiled(xp, y, to, channel, x.shape)
+
+
+def pulled_by_kernel(xp, g, x, weight, bias, channel, inverse, simplified):
+    """Return the cotangents of all arrays by a kernel, those of the parameters in float64."""
+    n = x.shape[channel]
+    to, tiles, beside = tiled(xp, channel, x, g)
+    room, most = rooms(tiles, 7)
+    by_rows, by_columns = packed(weight, ROWS), packed(xp.matrix_transpose(weight), ROWS)
+    how = (by_rows, by_columns, packed(bias, ROWS), room, most, inverse, simplified)
+    sums = dict(parts=(len(room), n * (n + 1)), units=len(room))
+    dx, parts = run(kernels.generalized_divisive_norm_vjp, beside, tiles, *how, **sums)
+    return untiled(xp, dx, to, channel, x.shape), xp.reshape(parts[: n * n], (n, n)), parts[n * n :]
+
+
 @operator(
     paper=("balle2015density", "matsubara2021supervised"),
+    kernel="generalized_divisive_norm",
     cases=[
         case("planes", normal(2, 3, 4, 5), uniform(3, 3), positive(3)),
         case("inverse", normal(2, 5, 3), uniform(5, 5), positive(5), inverse=True),
@@ -123,12 +178,16 @@ def generalized_divisive_norm(x, weight, bias, /, *, axis=1, inverse=False, simp
     channel = channel_of(x, axis)
     require_parameters(x, channel, weight, bias)
     check_out(out, x, weight, bias)
-    (planes,) = moved(xp, channel, 0, x)
-    columns, w, b = as_rows(xp, *widen(xp, planes, weight, bias))
-    _, n, s = pooled(xp, columns, w, b, simplified, roomy=roomy(x, columns))
-    n = n if simplified else xp.sqrt(n)
-    y = columns * n * s if inverse else columns / s / n
-    return give_back(xp, *moved(xp, 0, channel, xp.reshape(y, planes.shape)), x, out=out)
+    if takes(kernels, x, weight, bias):
+        y = divided_by_kernel(xp, x, weight, bias, channel, inverse, simplified, out)
+    else:
+        (planes,) = moved(xp, channel, 0, x)
+        columns, w, b = as_rows(xp, *widen(xp, planes, weight, bias))
+        _, n, s = pooled(xp, columns, w, b, simplified, roomy=roomy(x, columns))
+        n = n if simplified else xp.sqrt(n)
+        y = columns * n * s if inverse else columns / s / n
+        (y,) = moved(xp, 0, channel, xp.reshape(y, planes.shape))
+    return give_back(xp, y, x, out=out)
 
 
 @gradient(generalized_divisive_norm)
@@ -176,16 +235,21 @@ def generalized_divisive_norm_vjp(cotangent, x, weight, bias, /, *, axis=1, inve
     channel = channel_of(x, axis)
     require_same_shape("cotangent", cotangent, x)
     require_parameters(x, channel, weight, bias)
-    g, planes = moved(xp, channel, 0, cotangent, x)
-    g, columns, w, b = as_rows(xp, *widen(xp, g, planes, weight, bias))
-    energy, pool, s = pooled(xp, columns, w, b, simplified, roomy=roomy(x, columns))
-    n = pool if simplified else xp.sqrt(pool)
-    gain = n * s if inverse else 1 / n / s
-    t = g * columns * gain / pool * ((1 if simplified else 0.5) * (1 if inverse else -1))
-    slope = xp.sign(columns) / s if simplified else 2 * (columns / s / s)
-    dx = xp.reshape(g * gain + slope * xp.matmul(xp.matrix_transpose(w), t), planes.shape)
-    dw, db = xp.matmul(t, xp.matrix_transpose(energy)), xp.sum(t / s if simplified else t / s / s, axis=1)
-    return give_back(xp, *moved(xp, 0, channel, dx), x), like_weight(xp, dw, weight), like_weight(xp, db, bias)
+    if takes(kernels, cotangent, x, weight, bias):
+        how = (channel, inverse, simplified)
+        dx, dw, db = pulled_by_kernel(xp, cotangent, x, weight, bias, *how)
+    else:
+        g, planes = moved(xp, channel, 0, cotangent, x)
+        g, columns, w, b = as_rows(xp, *widen(xp, g, planes, weight, bias))
+        energy, pool, s = pooled(xp, columns, w, b, simplified, roomy=roomy(x, columns))
+        n = pool if simplified else xp.sqrt(pool)
+        gain = n * s if inverse else 1 / n / s
+        t = g * columns * gain / pool * ((1 if simplified else 0.5) * (1 if inverse else -1))
+        slope = xp.sign(columns) / s if simplified else 2 * (columns / s / s)
+        dx = xp.reshape(g * gain + slope * xp.matmul(xp.matrix_transpose(w), t), planes.shape)
+        dw, db = xp.matmul(t, xp.matrix_transpose(energy)), xp.sum(t / s if simplified else t / s / s, axis=1)
+        (dx,) = moved(xp, 0, channel, dx)
+    return give_back(xp, dx, x), like_weight(xp, dw, weight), like_weight(xp, db, bias)
 
 
 @law(generalized_divisive_norm, normal(2, 3, 5), uniform(3, 3), positive(3))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refnorm
+from refnorm._lanes import load
 from refnorm.norm import batch_moments, dice_activation, evonorm, update_running
 
 
@@ -31,6 +32,60 @@ def test_the_other_evonorms_by_hand():
     for kind, root in (("s1", 20**0.5), ("s2", 6.0)):
         y = evonorm(x, None, 2 * one, one, kind=kind, groups=1, eps=11.0)
         assert np.allclose(y, 2 * x * gate / root + 1, rtol=1e-15)
+
+
+LAYOUTS = {
+    "planes": lambda x: x,
+    "channels last": lambda x: np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1),
+    "backwards": lambda x: x[::-1, ::-1, ::-1],
+    "every second": lambda x: np.repeat(x, 2, axis=2)[:, :, ::2],
+    "samples inside": lambda x: np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0),
+}
+
+
+@pytest.mark.skipif(load("refnorm.norm.activation") is None, reason="no kernels are compiled here")
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(2, 3, 5), (3, 4, 7, 9), (1, 6, 1030), (5, 300, 2), (2, 18, 33, 3)])
+@pytest.mark.parametrize("kind", ["b0", "b0, stored", "b1", "b2", "s0", "s1", "s2"])
+def test_lanes_of_evonorm_agree(kind, shape, layout):
+    """Also where the gate is so steep that its exponent leaves the doubles, and a NaN stays where it belongs."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(1.0, 2.0, shape) * 10.0 ** rng.integers(-3, 4, (shape[0], 1) + (1,) * (len(shape) - 2))
+    w, b, var = rng.normal(size=shape[1]), rng.normal(size=shape[1]), rng.uniform(0.5, 2.0, shape[1])
+    v = rng.normal(size=shape[1]) * 10.0 ** rng.integers(-2, 5, shape[1])
+    groups = {"groups": shape[1] // 2 if shape[1] % 2 == 0 else 1} if kind.startswith("s") else {}
+    options = {"kind": kind[:2]} | groups
+    arrays = [x, v if "0" in kind else None, w, b, var if "stored" in kind else None]
+    for dtype, rtol in (("float32", 1.2e-7), ("float64", 1e-12)):
+        given = [a if a is None else a.astype(dtype) for a in arrays]
+        given[0] = LAYOUTS[layout](given[0])
+        for hole in (False, True):
+            if hole:
+                given[0] = given[0].copy(order="K")
+                given[0][0, -1, 0] = np.nan
+            with refnorm.lane("formula"):
+                wanted = evonorm(*given, **options, eps=0.1)
+            with refnorm.lane("kernel"):
+                got = evonorm(*given, **options, eps=0.1)
+                inplace = given[0].copy(order="K")
+                evonorm(inplace, *given[1:], **options, eps=0.1, out=inplace)
+            assert np.array_equal(got, inplace, equal_nan=True)
+            assert np.array_equal(np.isnan(got), np.isnan(wanted))
+            off = np.abs(got.astype("float64") - wanted)
+            sure = np.abs(b if dtype == "float64" else b.astype(dtype)).reshape(-1, *[1] * (len(shape) - 2))
+            assert (np.isnan(off) | (off <= rtol * (np.abs(wanted) + sure)) | (got == wanted)).all()
+
+
+@pytest.mark.skipif(load("refnorm.norm.activation") is None, reason="no kernels are compiled here")
+def test_threads_of_b0_give_the_same_bits(monkeypatch):
+    rng = np.random.default_rng(5)
+    x, v = rng.normal(size=(9, 37, 41, 61)).astype("float32"), rng.normal(size=37).astype("float32")
+    answers = []
+    for n in (1, 2, 5):
+        monkeypatch.setenv("REFNORM_NUM_THREADS", str(n))
+        with refnorm.lane("kernel"):
+            answers.append(evonorm(x, v, kind="b0").tobytes())
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_dice_by_hand():

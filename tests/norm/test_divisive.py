@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refnorm
+from refnorm._lanes import load
 from refnorm.norm import generalized_divisive_norm, generalized_divisive_norm_vjp
 
 X, GAMMA, BETA = np.array([[3.0, 4.0]]), np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([9.0, 16.0])
@@ -91,3 +92,58 @@ def test_equals_the_layers_of_compressai(inverse, simplified, torch):
     wanted = torch.autograd.grad(y, given, torch.from_numpy(c))
     for ours, theirs in zip(generalized_divisive_norm_vjp(c, x, gamma, beta, **options), wanted, strict=True):
         assert np.allclose(ours, theirs.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.skipif(load("refnorm.norm.divisive") is None, reason="no kernels are compiled here")
+@pytest.mark.parametrize("size", [1.0, 1e-25, 1e25, 1e120])
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((2, 3, 7, 11), 1), ((3, 5, 49), 1), ((70, 9), 1), ((9, 130), 0), ((2, 10, 14, 6), -1), ((1, 67, 101), 1),
+     ((2, 1, 300), 1), ((5, 4, 2, 2), 1), ((1, 300, 60), 1), ((3, 2, 5, 4), 2)],
+)  # fmt: skip
+def test_lanes_agree(shape, axis, size):
+    """On tiles of any width, whole and cut, and where the squares leave the range of float or of double."""
+    rng = np.random.default_rng(3)
+    n = shape[axis]
+    for dtype, digits in (("float32", 1.2e-7), ("float64", 1e-13)):
+        if size == 1e120 and dtype == "float32":
+            continue
+        x, g = ((size * rng.normal(size=shape)).astype(dtype) for _ in range(2))
+        x[..., ::2] *= np.asarray(1e-3, dtype)
+        g = (g / np.asarray(size, dtype)).astype(dtype)
+        w, b = rng.uniform(size=(n, n)).astype(dtype), rng.uniform(0.5, 2.0, n).astype(dtype)
+        for inverse, simplified in FORMS:
+            options = {"axis": axis, "inverse": inverse, "simplified": simplified}
+            both = []
+            for lane in ("formula", "kernel"):
+                with refnorm.lane(lane), np.errstate(all="ignore"):
+                    y = generalized_divisive_norm(x, w, b, **options)
+                    both.append((y, *generalized_divisive_norm_vjp(g, x, w, b, **options)))
+            for name, one, other in zip(("y", "x", "w", "b"), *both, strict=True):
+                finite = np.isfinite(one) & np.isfinite(other)
+                assert np.array_equal(one[~finite], other[~finite], equal_nan=True), (name, options)
+                scale = np.abs(one) if name == "y" else np.max(np.abs(one[finite]), initial=0)
+                if name == "x":  # what cancels is measured by its larger part
+                    scale = max(scale, np.max(np.abs(g * (both[0][0] / x))))
+                off = np.abs(other[finite].astype("float64") - one[finite])
+                room = digits * (scale[finite] if name == "y" else 4 * scale) + np.finfo(dtype).smallest_subnormal
+                assert (off <= room).all(), (name, options, dtype)
+
+
+@pytest.mark.skipif(load("refnorm.norm.divisive") is None, reason="no kernels are compiled here")
+def test_a_site_that_is_no_number_harms_no_other():
+    """A quick root that fails is taken again, with its whole block."""
+    rng = np.random.default_rng(4)
+    x, w, b = rng.normal(size=(1, 6, 200)).astype("f"), rng.uniform(size=(6, 6)).astype("f"), np.ones(6, "f")
+    holes = x.copy()
+    holes[0, 2, 17], holes[0, 3, 50], holes[0, 5, 51], holes[0, :, 52] = np.nan, np.inf, 3e38, 0
+    with refnorm.lane("kernel"), np.errstate(all="ignore"):
+        wanted, got = generalized_divisive_norm(x, w, b), generalized_divisive_norm(holes, w, b)
+    with refnorm.lane("formula"), np.errstate(all="ignore"):
+        formula = generalized_divisive_norm(holes, w, b)
+    whole = np.delete(np.arange(200), [17, 50, 51, 52])
+    assert np.allclose(got[..., whole], wanted[..., whole], rtol=1e-7, atol=0)
+    assert np.allclose(got, formula, rtol=1e-7, atol=0, equal_nan=True)
+    negative = generalized_divisive_norm(x, -w, b)
+    with refnorm.lane("formula"), np.errstate(all="ignore"):
+        assert np.array_equal(np.isnan(negative), np.isnan(generalized_divisive_norm(x, -w, b)))
