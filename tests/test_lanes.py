@@ -184,7 +184,7 @@ def test_lane_belongs_to_the_thread():
 def run(*command, **environment):
     """Run Python on a command in an environment of its own."""
     return subprocess.run(
-        [sys.executable, *command], env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+        [sys.executable, *command], env={**os.environ, **environment}, capture_output=True, text=True, timeout=600
     )
 
 

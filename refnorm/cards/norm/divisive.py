@@ -1,7 +1,5 @@
 """How generalized_divisive_norm is got wrong, and what libraries call it with."""
 
-import functools
-
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
@@ -19,7 +17,6 @@ conventions(generalized_divisive_norm, "supervised_compression", "its code takes
 def by_channel(twin):
     """Let ``twin(planes, gamma, beta, inverse, simplified)``, channels first, be called as the operator is."""
 
-    @functools.wraps(twin)
     def call(x, weight, bias, *, axis=1, inverse=False, simplified=False):
         y = twin(np.moveaxis(x, axis, 0), weight, bias, inverse, simplified)
         return np.moveaxis(y, 0, axis)

@@ -1,6 +1,5 @@
 """How a step of spectral norm is got wrong, and what torch calls it with."""
 
-import functools
 import math
 
 import numpy as np
@@ -17,7 +16,6 @@ conventions(spectral_norm_step, "paper", "algorithm 1, not read again: no eps", 
 def by_matrix(twin):
     """Let ``twin(matrix, u, eps)`` be called with any `axis`, as the operator is."""
 
-    @functools.wraps(twin)
     def call(x, u, *, axis=0, eps=1e-12):
         first = np.moveaxis(x, axis, 0)
         y, state = twin(first.reshape(len(first), math.prod(first.shape[1:])), u, eps)

@@ -1,6 +1,5 @@
 """How weights are standardized wrong, and where codes put eps."""
 
-import functools
 import math
 
 import numpy as np
@@ -25,7 +24,6 @@ conventions(
 def by_slice(twin):
     """Let ``twin(rows, correction, eps, eps_mode)``, a row a slice, be called with any `axis`, as the operator is."""
 
-    @functools.wraps(twin)
     def call(x, gains=None, *, axis=0, correction=0, eps=1e-5, eps_mode="variance"):
         first = x[None] if axis is None else np.moveaxis(x, axis, 0)
         rows = first.reshape(len(first), math.prod(first.shape[1:]))
