@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = later(
         "group": ["group_norm", "group_norm_vjp", "instance_norm", "instance_norm_vjp"],
         "instance": ["reversible_instance_denorm", "reversible_instance_norm"],
         "layer": ["layer_norm", "layer_norm_vjp"],
-        "masked": ["masked_batch_norm"],
+        "masked": ["masked_batch_norm", "scale_shift_normalize"],
         "moments": ["merge_moments"],
         "points": ["knn_feature_norm", "unit_sphere_normalize"],
         "range": ["min_max_normalize", "order_statistic_clip"],
