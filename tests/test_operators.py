@@ -85,8 +85,8 @@ def check_accuracy(name, case, dtype, got, lane):
     assert len(got) == len(wanted)
     units = None
     for i, (y, w) in enumerate(zip(got, wanted, strict=True)):
-        if not oracles.is_float(y):
-            assert y == w
+        if not oracles.is_float(y):  # a count, or which sites count
+            assert np.array_equal(y, w)
             continue
         assert y.shape == w.shape
         assert y.dtype == libraries.DTYPES[dtype]
@@ -654,7 +654,7 @@ def test_jax_without_x64_stays_finite_and_close(name, jax):
         with refnorm.lane("formula"):
             got = compiled(*libraries.library("jax").arrays(scaled))
         for y, w in zip(got, oracles.exact(name, scaled, case.options), strict=True):
-            if isinstance(w, int):
+            if not oracles.is_float(w):
                 continue
             assert y.dtype == np.float32
             largest = np.max(np.abs(w))

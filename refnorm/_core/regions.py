@@ -3,7 +3,7 @@
 from .._xp import _namespace, dtype_name, require_shape
 from .sums import total
 
-__all__ = ["chosen_sites", "count_sites", "require_mask", "sites_centered", "sites_mean"]
+__all__ = ["chosen_sites", "count_sites", "from_sites", "require_mask", "sites_centered", "sites_mean"]
 
 
 def require_mask(xp, mask, shape) -> None:
@@ -30,13 +30,17 @@ def sites_mean(xp, sites, x, n, *, roomy):
     return total(xp, chosen_sites(xp, sites, x), roomy=roomy) / xp.where(n > 0, n, xp.ones_like(n))
 
 
-def sites_centered(xp, sites, x, n, *, roomy):
-    """Return x - mean(x) at the n sites, 0 elsewhere, as `centered` takes it: equal sites give exactly 0.
+def from_sites(xp, sites, x, n, *, roomy):
+    """Return x - mean(x at the n sites) everywhere, as `centered` takes it: equal sites give exactly 0.
 
     The distance is taken to the largest site, which needs no search.
     """
     largest = xp.max(xp.where(sites, x, xp.full_like(x, -float("inf"))), axis=-1, keepdims=True)
     largest = xp.where(n > 0, largest, xp.zeros_like(largest))
     c = x - (largest + sites_mean(xp, sites, x - largest, n, roomy=roomy))
-    c = c - sites_mean(xp, sites, c, n, roomy=roomy)
-    return chosen_sites(xp, sites, c)
+    return c - sites_mean(xp, sites, c, n, roomy=roomy)
+
+
+def sites_centered(xp, sites, x, n, *, roomy):
+    """Return the same at the sites, 0 elsewhere."""
+    return chosen_sites(xp, sites, from_sites(xp, sites, x, n, roomy=roomy))

@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = later(
         "instance": ["reversible_instance_denorm", "reversible_instance_norm"],
         "layer": ["layer_norm", "layer_norm_vjp"],
         "learned": ["learned_region_norm"],
-        "masked": ["masked_batch_norm"],
+        "masked": ["masked_batch_norm", "scale_shift_normalize"],
         "modulated": ["coordinate_modulated_norm", "spade"],
         "moments": ["merge_moments"],
         "points": ["knn_feature_norm", "unit_sphere_normalize"],

@@ -63,8 +63,8 @@ def as_planes(xp, units, shape):
     return xp.reshape(units, shape)
 
 
-def standard(xp, sites, x, eps, eps_mode, *, roomy):
-    """Return ((x - mean) / s at the sites, s, their number n).
+def measured(xp, sites, x, eps, eps_mode, *, roomy):
+    """Return (x - mean at the sites, s, their number n).
 
     What lies elsewhere is stretched away: s^2 = sum(c^2) / n + eps is a mean over all N places of N / n c^2. In the
     code eps is stretched too.
@@ -77,6 +77,12 @@ def standard(xp, sites, x, eps, eps_mode, *, roomy):
         s = root_mean_square(xp, c * stretch, eps, roomy=roomy)
     else:
         s = stretch * root_mean_square(xp, c, eps, roomy=roomy)
+    return c, s, n
+
+
+def standard(xp, sites, x, eps, eps_mode, *, roomy):
+    """Return ((x - mean) / s at the sites, s, their number)."""
+    c, s, n = measured(xp, sites, x, eps, eps_mode, roomy=roomy)
     return c / s, s, n
 
 

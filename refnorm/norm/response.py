@@ -8,10 +8,15 @@ from .._cases import case, normal
 from .._core.channels import as_rows, channel_of, moved
 from .._core.sums import total
 from .._core.windows import Window, slide, taps
+from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
 from .._xp import check_out, give_back, prepare, require_same_shape, require_switch, roomy, widen
+from .region import in_rows
+
+kernels = load(__name__)
 
 INFINITY = float("inf")
+BLOCK = 256  # places of a sample that a kernel takes as one unit
 
 
 def neighbourhood(channels, window, side, **numbers) -> Window:
@@ -31,6 +36,11 @@ def neighbourhood(channels, window, side, **numbers) -> Window:
             raise ValueError(f"{name} must be finite and not below zero, got {value!r}")
     before = length // 2 if side == "before" else (length - 1) // 2
     return Window(channels, length, 1, 1, before, length - 1 - before, channels)
+
+
+def blocks(rows) -> int:
+    """Return the number of units that kernels take (samples, channels, places) in."""
+    return rows.shape[0] * -(-rows.shape[2] // BLOCK)
 
 
 def as_lines(xp, *planes):
@@ -61,6 +71,7 @@ def pooled(xp, x, w, alpha, k, *, roomy):
 
 @operator(
     paper="krizhevsky2012imagenet",
+    kernel="local_response_norm",
     cases=[
         case("planes", normal(2, 7, 4, 3), window=5, alpha=0.5),
         case("loud", normal(3, 6, 5), window=3, alpha=2.0, beta=0.5, k=0.25),
@@ -147,11 +158,19 @@ def local_response_norm(
     w = neighbourhood(x.shape[channel], window, side, alpha=alpha, beta=beta, k=k)
     require_switch("average", average)
     check_out(out, x)
-    (planes,) = moved(xp, channel, 0, x)
-    (lines,) = as_lines(xp, *widen(xp, planes))
-    pool, s = pooled(xp, lines, w, alpha / w.length if average else alpha, k, roomy=roomy(x, lines))
-    y = lines / s * s ** (1 - 2 * beta) / pool**beta
-    return give_back(xp, *moved(xp, 0, channel, xp.reshape(y, planes.shape)), x, out=out)
+    a = alpha / w.length if average else alpha
+    if takes(kernels, x):
+        planes, into = moved(xp, channel, 1, x, out)
+        rows, into = in_rows(xp, planes, None if out is None or xp.may_share_memory(out, x) else into)
+        y = run(kernels.local_response_norm, rows, w.before, w.after, a, beta, k, out=into, units=blocks(rows))
+        y = moved(xp, 1, channel, xp.reshape(y, planes.shape))
+    else:
+        (planes,) = moved(xp, channel, 0, x)
+        (lines,) = as_lines(xp, *widen(xp, planes))
+        pool, s = pooled(xp, lines, w, a, k, roomy=roomy(x, lines))
+        y = lines / s * s ** (1 - 2 * beta) / pool**beta
+        y = moved(xp, 0, channel, xp.reshape(y, planes.shape))
+    return give_back(xp, *y, x, out=out)
 
 
 @gradient(local_response_norm)
@@ -199,15 +218,22 @@ def local_response_norm_vjp(
     w = neighbourhood(x.shape[channel], window, side, alpha=alpha, beta=beta, k=k)
     require_switch("average", average)
     require_same_shape("cotangent", cotangent, x)
-    g, planes = moved(xp, channel, 0, cotangent, x)
-    g, lines = as_lines(xp, *widen(xp, g, planes))
     a = alpha / w.length if average else alpha
-    pool, s = pooled(xp, lines, w, a, k, roomy=roomy(x, lines))
-    gain = s ** (-2 * beta) / pool**beta
-    seen = [w._replace(before=w.after, after=w.before)]  # from where a channel is seen
-    tilt = slide(xp, g * (lines / s) * gain / pool / s, seen, 0.0, xp.add)
-    dx = g * gain - 2 * beta * a * lines * tilt
-    return give_back(xp, *moved(xp, 0, channel, xp.reshape(dx, planes.shape)), x)
+    if takes(kernels, cotangent, x):
+        planes, g = moved(xp, channel, 1, x, cotangent)
+        rows, g = in_rows(xp, planes, g)
+        how = (w.before, w.after, a, beta, k)
+        dx = run(kernels.local_response_norm_vjp, g, rows, *how, units=blocks(rows))
+        dx = moved(xp, 1, channel, xp.reshape(dx, planes.shape))
+    else:
+        g, planes = moved(xp, channel, 0, cotangent, x)
+        g, lines = as_lines(xp, *widen(xp, g, planes))
+        pool, s = pooled(xp, lines, w, a, k, roomy=roomy(x, lines))
+        gain = s ** (-2 * beta) / pool**beta
+        seen = [w._replace(before=w.after, after=w.before)]  # from where a channel is seen
+        tilt = slide(xp, g * (lines / s) * gain / pool / s, seen, 0.0, xp.add)
+        dx = moved(xp, 0, channel, xp.reshape(g * gain - 2 * beta * a * lines * tilt, planes.shape))
+    return give_back(xp, *dx, x)
 
 
 @law(local_response_norm, normal(2, 6, 5))

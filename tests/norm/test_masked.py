@@ -1,9 +1,10 @@
-"""masked_batch_norm by hand, refusals, NaN, and torch's BatchNorm1d on the shown sites gathered, as SparK does it."""
+"""Norms of shown sites by hand, refusals, NaN, and the codes of SparK (on gathered sites) and UniDepth."""
 
 import numpy as np
 import pytest
 
-from refnorm.norm import masked_batch_norm
+import refnorm
+from refnorm.norm import masked_batch_norm, scale_shift_normalize
 
 X = np.array([[[1.0, 50.0, 3.0]], [[5.0, 7.0, 90.0]]])
 MASK = np.array([[[True, False, True]], [[True, True, False]]])
@@ -52,3 +53,87 @@ def test_torch_on_the_gathered_sites(torch):
     got = masked_batch_norm(x, mask, weight, bias, eps=0.2)
     assert np.allclose(np.moveaxis(got, 1, -1)[mask[:, 0]], wanted.numpy(), rtol=1e-13, atol=1e-13)
     assert not np.moveaxis(got, 1, -1)[~mask[:, 0]].any()
+
+
+# ---- outliers left out ----
+
+MAP = np.array([[1.0, 3.0, 1.0, 3.0, 90.0, 7.0]])
+ON = np.array([[True, True, True, True, True, False]])
+
+
+def test_outliers_by_hand():
+    """Shown: mean 19.6, deviation 35.2, 90 is 2 of them away. What is left has mean 2 and variance 1."""
+    y, z, left = scale_shift_normalize(MAP, 10 * MAP, ON, eps=3.0)
+    assert left.tolist() == [[True, True, True, True, False, False]]
+    assert np.allclose(y, (MAP - 2) / 2, rtol=1e-15)
+    assert np.allclose(z, (10 * MAP - 20) / 103**0.5, rtol=1e-15)
+    y, _, left = scale_shift_normalize(MAP, 10 * MAP, ON, threshold=2.1, eps=0.0)
+    assert np.array_equal(left, ON)
+    assert np.allclose(y, (MAP - 19.6) / 1239.84**0.5, rtol=1e-15)
+    _, _, left = scale_shift_normalize(MAP, MAP, ON, threshold=0.5, floor=40.0**2)  # nearer than 20
+    assert left.tolist() == [[True, True, True, True, False, False]]
+
+
+def test_one_map_is_enough_to_leave_a_site_out():
+    other = np.array([[1.0, 1.0, 2.0, 2.0, 1.0, -9.0]])
+    left = scale_shift_normalize(MAP, other, ON)[2]
+    assert left.tolist() == [[True, True, True, True, False, False]]
+    assert np.array_equal(left, scale_shift_normalize(other, MAP, ON)[2])
+
+
+def test_nothing_shown_and_bad_values():
+    nothing = np.zeros_like(ON)
+    y, _, left = scale_shift_normalize(MAP, MAP, nothing, eps=0.25)
+    assert not left.any()
+    assert np.allclose(y, 2 * MAP, rtol=1e-15)
+    plain = scale_shift_normalize(MAP, MAP, ON)
+    for bad in (np.nan, np.inf):
+        x = MAP.copy()
+        x[0, 5] = bad
+        with np.errstate(all="ignore"):
+            y, _, left = scale_shift_normalize(x, MAP, ON)
+            assert np.array_equal(y[0, :5], plain[0][0, :5])
+            assert np.array_equal(y[0, 5], bad, equal_nan=True)
+            assert np.array_equal(left, plain[2])
+            x[0, 0] = bad
+            assert not scale_shift_normalize(x, MAP, ON)[2].any()
+
+
+def test_refusals_of_maps():
+    for call, error, said in [
+        (lambda: scale_shift_normalize(MAP, MAP[:, :2], ON), ValueError, r"other must have shape \(1, 6\)"),
+        (lambda: scale_shift_normalize(MAP, None, ON), TypeError, "other must be an array, got None"),
+        (lambda: scale_shift_normalize(MAP, MAP, ON[0]), ValueError, r"mask must have shape \(1, 6\)"),
+        (lambda: scale_shift_normalize(MAP, MAP, ON * 1), TypeError, "mask must hold booleans"),
+        (lambda: scale_shift_normalize(MAP, MAP, ON, axis=2), ValueError, "axis 2 does not exist"),
+        (lambda: scale_shift_normalize(MAP, MAP, ON, floor=-1.0), ValueError, "finite and not below zero, got -1.0"),
+        (lambda: scale_shift_normalize(MAP, MAP, ON, threshold=np.nan), ValueError, "got nan"),
+        (lambda: scale_shift_normalize(MAP[:, :0], MAP[:, :0], ON[:, :0]), ValueError, "must not be empty"),
+    ]:
+        with pytest.raises(error, match=said):
+            call()
+
+
+def test_unidepth_does_the_same(torch):
+    """The steps of its ssi, written with torch."""
+
+    def moments(a, mask, dim):
+        m = mask.to(a.dtype)
+        n = m.sum(dim=dim, keepdim=True).clamp(min=1.0)
+        mean = (a * m).sum(dim=dim, keepdim=True) / n
+        return mean, (m * (a - mean) ** 2).sum(dim=dim, keepdim=True) / n
+
+    torch.manual_seed(0)
+    maps = torch.randn(2, 3, 7, 9, dtype=torch.float64)
+    mask, dim = torch.rand(3, 7, 9) < 0.6, [-2, -1]
+    left = mask
+    for a in maps:
+        mean, var = moments(a, mask, dim)
+        std = var.clip(min=1e-6).sqrt()
+        left = left & (a > mean - 1.96 * std) & (a < mean + 1.96 * std)
+    assert left.sum() < mask.sum()
+    got = scale_shift_normalize(*maps, mask, **refnorm.convention("code", "scale_shift_normalize"))
+    for a, y in zip(maps, got, strict=False):
+        mean, var = moments(a, left, dim)
+        assert torch.allclose(y, (a - mean) / torch.sqrt(var + 1e-4), rtol=1e-12, atol=1e-13)
+    assert torch.equal(got[2], left)

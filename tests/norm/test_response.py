@@ -7,52 +7,61 @@ import refnorm
 from refnorm.norm import local_response_norm, local_response_norm_vjp
 
 X = np.array([[3.0, 4.0, 0.0, 2.0]])
+LANES = pytest.mark.parametrize("lane", ["formula", "kernel"])
 HOW = dict(alpha=1.0, beta=0.5, k=0.0, average=False)
 
 
-def test_by_hand():
+@LANES
+def test_by_hand(lane):
     """Squares 9, 16, 0, 4."""
-    assert local_response_norm(X, window=3, **HOW).tolist() == [[0.6, 0.8, 0, 1]]
-    assert np.allclose(local_response_norm(X, window=2, **HOW), [[1, 0.8, 0, 1]], rtol=1e-15)
-    assert np.allclose(local_response_norm(X, window=2, side="after", **HOW), [[0.6, 1, 0, 1]], rtol=1e-15)
-    got = local_response_norm(X, window=3, alpha=3.0, beta=1.0, k=1.0)
-    assert np.allclose(got, [[3 / 26, 4 / 26, 0, 2 / 5]], rtol=1e-15)
-    assert np.allclose(local_response_norm(X, window=9, alpha=9.0, beta=0.5, k=7.0), X / 6, rtol=1e-15)
+    with refnorm.lane(lane):
+        assert local_response_norm(X, window=3, **HOW).tolist() == [[0.6, 0.8, 0, 1]]
+        assert np.allclose(local_response_norm(X, window=2, **HOW), [[1, 0.8, 0, 1]], rtol=1e-15)
+        assert np.allclose(local_response_norm(X, window=2, side="after", **HOW), [[0.6, 1, 0, 1]], rtol=1e-15)
+        got = local_response_norm(X, window=3, alpha=3.0, beta=1.0, k=1.0)
+        assert np.allclose(got, [[3 / 26, 4 / 26, 0, 2 / 5]], rtol=1e-15)
+        assert np.allclose(local_response_norm(X, window=9, alpha=9.0, beta=0.5, k=7.0), X / 6, rtol=1e-15)
 
 
-def test_gradient_by_hand():
+@LANES
+def test_gradient_by_hand(lane):
     """Of 3 / 5 in the window (3, 4): (16, -12) / 125."""
-    g = np.array([[1.0, 0.0, 0.0, 0.0]])
-    dx = local_response_norm_vjp(g, X, window=3, **HOW)
-    assert np.allclose(dx, [[0.128, -0.096, 0, 0]], rtol=1e-14, atol=1e-16)
-    wide = local_response_norm_vjp(g, X, window=2, side="after", **HOW)
-    assert np.allclose(wide, dx, rtol=1e-14, atol=1e-16)
+    with refnorm.lane(lane):
+        g = np.array([[1.0, 0.0, 0.0, 0.0]])
+        dx = local_response_norm_vjp(g, X, window=3, **HOW)
+        assert np.allclose(dx, [[0.128, -0.096, 0, 0]], rtol=1e-14, atol=1e-16)
+        wide = local_response_norm_vjp(g, X, window=2, side="after", **HOW)
+        assert np.allclose(wide, dx, rtol=1e-14, atol=1e-16)
 
 
-def test_nan_and_infinity_stay_in_their_windows():
-    x = np.arange(1.0, 9.0).reshape(1, 8)
-    plain = local_response_norm(x, window=3, alpha=1.0)
-    for bad in (np.nan, np.inf, -np.inf):
-        x[0, 4] = bad
+@LANES
+def test_nan_and_infinity_stay_in_their_windows(lane):
+    with refnorm.lane(lane):
+        x = np.arange(1.0, 9.0).reshape(1, 8)
+        plain = local_response_norm(x, window=3, alpha=1.0)
+        for bad in (np.nan, np.inf, -np.inf):
+            x[0, 4] = bad
+            with np.errstate(all="ignore"):
+                y = local_response_norm(x, window=3, alpha=1.0)
+            assert np.array_equal(y[0, [0, 1, 2, 6, 7]], plain[0, [0, 1, 2, 6, 7]])
+            assert np.isnan(y[0, 4])
+            assert np.isnan(y[0, [3, 5]]).all() if np.isnan(bad) else not y[0, [3, 5]].any()
         with np.errstate(all="ignore"):
-            y = local_response_norm(x, window=3, alpha=1.0)
-        assert np.array_equal(y[0, [0, 1, 2, 6, 7]], plain[0, [0, 1, 2, 6, 7]])
-        assert np.isnan(y[0, 4])
-        assert np.isnan(y[0, [3, 5]]).all() if np.isnan(bad) else not y[0, [3, 5]].any()
-    with np.errstate(all="ignore"):
-        assert np.isnan(local_response_norm(np.zeros((1, 3)), window=3, k=0.0)).all()
+            assert np.isnan(local_response_norm(np.zeros((1, 3)), window=3, k=0.0)).all()
 
 
+@LANES
 @pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
-def test_float64_neither_overflows_nor_vanishes(size):
+def test_float64_neither_overflows_nor_vanishes(lane, size):
     """Beside numbers of usual size in other windows, which keep theirs."""
-    x = np.array([[3.0, 4.0, 0.0, 0.0, 3 * size, 4 * size]])
-    y = local_response_norm(x, window=3, **HOW)
-    assert np.allclose(y, [[0.6, 0.8, 0, 0, 0.6, 0.8]], rtol=1e-14)
-    y = local_response_norm(x, window=3, alpha=1.0, beta=0.75, k=1e-12, average=False)
-    assert np.allclose(y[0, :2], [3 / 5**1.5, 4 / 5**1.5], rtol=1e-12)
-    scale = max(5 * size, 1e-6)
-    assert np.allclose(y[0, 4:] / (np.array([3.0, 4.0]) * (size / scale) * scale**-0.5), 1, rtol=1e-7)
+    with refnorm.lane(lane):
+        x = np.array([[3.0, 4.0, 0.0, 0.0, 3 * size, 4 * size]])
+        y = local_response_norm(x, window=3, **HOW)
+        assert np.allclose(y, [[0.6, 0.8, 0, 0, 0.6, 0.8]], rtol=1e-14)
+        y = local_response_norm(x, window=3, alpha=1.0, beta=0.75, k=1e-12, average=False)
+        assert np.allclose(y[0, :2], [3 / 5**1.5, 4 / 5**1.5], rtol=1e-12)
+        scale = max(5 * size, 1e-6)
+        assert np.allclose(y[0, 4:] / (np.array([3.0, 4.0]) * (size / scale) * scale**-0.5), 1, rtol=1e-7)
 
 
 def test_refusals():
