@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = later(
         "masked": ["masked_batch_norm", "scale_shift_normalize"],
         "modulated": ["coordinate_modulated_norm", "spade"],
         "moments": ["merge_moments"],
-        "points": ["knn_feature_norm", "unit_sphere_normalize"],
+        "points": ["gaussian_splat_normalize", "knn_feature_norm", "unit_sphere_normalize"],
         "range": ["min_max_normalize", "order_statistic_clip"],
         "region": ["region_norm", "region_norm_vjp"],
         "residual": ["mix_layer_norm_schedule", "residual_norm_block"],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from .._cases import case, normal
+import numpy as np
+
+from .._cases import Draw, case, normal
 from .._core.channels import affine
+from .._core.logistic import sigmoids
 from .._core.moments import centered, root_mean_square
 from .._core.sums import mean, total, two_sum
 from .._registry import law, operator
-from .._xp import check_out, give_back, prepare, require_along, require_shape, roomy, widen
+from .._xp import check_out, give_back, like_weight, prepare, require_along, require_shape, roomy, widen
 
 
 def require_cloud(x) -> None:
@@ -33,6 +36,14 @@ def lengths(xp, c, *, roomy):
     usual = (largest > info.smallest_normal**0.25) & (largest < info.max**0.25)  # there, scaling would only round
     scale = xp.where((largest > 0) & xp.isfinite(largest) & ~usual, largest, xp.ones_like(largest))
     return scale * root(xp, total(xp, (c / scale) ** 2, roomy=roomy))
+
+
+def into_sphere(xp, x, *, roomy):
+    """Return the distances to the mean, and how far the farthest point is: NaN where that is not finite."""
+    c = xp.matrix_transpose(from_mean(xp, xp.matrix_transpose(x), roomy=roomy))
+    radius = xp.max(lengths(xp, c, roomy=roomy), axis=-2, keepdims=True)
+    # what is not finite is NaN for all coordinates, not for its own alone
+    return c, xp.where(xp.isfinite(radius), radius, xp.full_like(radius, float("nan")))
 
 
 def root(xp, s):
@@ -83,7 +94,7 @@ def unit_sphere_normalize(x, /, *, eps=0.0, out=None):
 
     Notes
     -----
-    Of Gaussian splats only the centres, and if asked the scales, are treated so; opacity, rotation and colour are not.
+    For Gaussian splats see :func:`gaussian_splat_normalize`.
 
     References
     ----------
@@ -103,11 +114,7 @@ def unit_sphere_normalize(x, /, *, eps=0.0, out=None):
     require_along(x, -1, eps)
     check_out(out, x)
     (wide,) = widen(xp, x)
-    spare = roomy(x, wide)
-    c = xp.matrix_transpose(from_mean(xp, xp.matrix_transpose(wide), roomy=spare))
-    radius = xp.max(lengths(xp, c, roomy=spare), axis=-2, keepdims=True)
-    # what is not finite is NaN for all coordinates, not for its own alone
-    radius = xp.where(xp.isfinite(radius), radius, xp.full_like(radius, float("nan")))
+    c, radius = into_sphere(xp, wide, roomy=roomy(x, wide))
     return give_back(xp, c / (radius + eps), x, out=out)
 
 
@@ -228,3 +235,185 @@ def affine_last(f, x, center, weight, bias):
 @law(knn_feature_norm, normal(2, 3, 4, 5), normal(2, 3, 5))
 def eps_is_added_to_the_deviation(f, x, center):
     return f(4 * x, 4 * center, eps=2.0)[..., :5], f(x, center, eps=0.5)[..., :5]
+
+
+# ---- Gaussian splats ----
+
+BAND = 0.28209479177387814  # 1 / (2 sqrt(pi)), the spherical harmonic of degree 0
+KINDS = ("opacity", "scale", "sh")
+
+
+def half_turns(*shape):
+    """Draw quaternions, of which every third has no real part."""
+
+    def make(rng, s):
+        q = rng.normal(size=s)
+        q[..., ::3, 0] = 0.0
+        return q
+
+    return Draw(shape, make, "half_turns")
+
+
+def apart(x):
+    """Return points of which one at least lies off the others, so that there is a radius to divide scales by."""
+    return np.concatenate([1.25 * x[:, :1], x[:, 1:]], axis=1).T
+
+
+def require_splats(x, log_scale, rotation, opacity, sh, kinds) -> None:
+    """Refuse attributes that are not those of the points, and words that name none."""
+    require_cloud(x)
+    points = tuple(x.shape[:-1])
+    require_shape("log_scale", log_scale, tuple(x.shape))
+    require_shape("rotation", rotation, (*points, 4))
+    require_shape("opacity", opacity, points)
+    require_shape("sh", sh, (*points, *sh.shape[-1:]))
+    if not isinstance(kinds, tuple | list) or set(kinds) - set(KINDS):
+        raise ValueError(f"kinds must be a tuple of some of {', '.join(KINDS)}, got {kinds!r}")
+
+
+@operator(
+    paper="ma2024shapesplat",
+    cases=[
+        case("cloud", normal(7, 3), normal(7, 3), normal(7, 4), normal(7), normal(7, 3)),
+        case("clouds, all", normal(2, 9, 3, mean=1.0), normal(2, 9, 3), normal(2, 9, 4), normal(2, 9, std=3.0),
+             normal(2, 9, 3, std=3.0), kinds=("opacity", "scale", "sh"), eps=0.5),
+        case("opacity, half turns", normal(6, 3), normal(6, 3), half_turns(6, 4), normal(6, std=2.0), normal(6, 3),
+             kinds=("opacity",), eps=0.1),
+        case("scale, offset", normal(5, 11, 2, mean=100.0), normal(5, 11, 2, mean=-4.0), normal(5, 11, 4),
+             normal(5, 11), normal(5, 11, 3), kinds=("scale",)),
+        case("sh", normal(8, 3), normal(8, 3), normal(8, 4, std=0.1), normal(8), normal(8, 5, std=2.0), kinds=("sh",),
+             eps=0.25),
+        case("no clouds", normal(0, 4, 3), normal(0, 4, 3), normal(0, 4, 4), normal(0, 4), normal(0, 4, 3)),
+    ],
+    bench=case("clouds", normal(64, 1024, 3), normal(64, 1024, 3), normal(64, 1024, 4), normal(64, 1024),
+               normal(64, 1024, 3), kinds=("opacity", "scale", "sh")),
+    rows=lambda x, rng: (
+        [apart(x), rng.normal(np.log(abs(x).max()), 1, size=x.T.shape), *(rng.normal(size=(x.shape[1], *s)) for s in (
+            (4,), (), (3,)))],
+        {"kinds": ("opacity", "scale", "sh")},
+    ),
+)  # fmt: skip
+def gaussian_splat_normalize(x, log_scale, rotation, opacity, sh, /, *, kinds=(), eps=1e-9):
+    r"""Bring sets of Gaussian splats into the unit sphere, and each of their attributes into its proper range.
+
+    .. math:: x' = \frac{x - \mu}{m}, \quad s = \frac{e^{\lambda}}{m}, \quad
+        q' = \pm \frac{q}{\|q\| + \epsilon}, \quad o = \frac{1}{1 + e^{-z}}, \qquad m = \max_n \|x_n - \mu\|_2
+
+    and, where `kinds` names them,
+
+    .. math:: s' = \frac{s - \nu}{r}, \quad o' = 2 o - 1, \quad
+        h' = \frac{2}{\sqrt 3} \operatorname{clip} \Bigl( \frac{h}{2 \sqrt \pi}, -\frac12, \frac12 \Bigr), \qquad
+        r = \max_n \|s_n - \nu\|_2
+
+    for the means :math:`\mu` and :math:`\nu` of a set, and the sign for which the real part of :math:`q'` is not below
+    zero.
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The centres of N splats in D dimensions, or a batch of such sets: (..., N, D).
+    log_scale : array
+        The logarithms :math:`\lambda` of the scales, of the shape of `x`.
+    rotation : array
+        The quaternions q, real part first: (..., N, 4).
+    opacity : array
+        The opacities before the logistic function, z: (..., N).
+    sh : array
+        The coefficients h of the constant spherical harmonics, one a colour: (..., N, K).
+    kinds : tuple of {"opacity", "scale", "sh"}
+        Which attributes are brought to the range about 0 as well.
+    eps : float
+        Added to the length of a quaternion.
+
+    Returns
+    -------
+    tuple
+        ``(x, scale, rotation, opacity, sh, mean, radius)``: the attributes, and what ``scale * radius + mean`` undoes
+        the scaling of scales by: :math:`\nu`, of shape (..., D), and r, of shape (...); 0 and 1 where "scale" is not in
+        `kinds`. All have the library and device of `x` and the dtype of what they are made from. Where all centres are
+        the same they are NaN, and s, :math:`\nu` and r infinite. A NaN or an infinity in `x` makes x', s, :math:`\nu`
+        and r of its set NaN, one in `log_scale` the scales of its set where "scale" is in `kinds`.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or `eps` is no number.
+    ValueError
+        `x` has no points or no coordinates, an attribute has another shape, `kinds` holds another word, or `eps` is
+        negative.
+
+    Notes
+    -----
+    The released code multiplies a quaternion by the sign of its real part, so that a half turn, whose real part is 0,
+    is lost; here it stays as it is. Rotations are in the list of what it normalizes, and no step follows. It returns no
+    centre or radius of the points, and here there is none either: :math:`\mu` and m are not undone.
+
+    References
+    ----------
+    Ma et al., ShapeSplat: A Large-scale Dataset of Gaussian Splats and Their Self-Supervised Pretraining, 2024 (the
+    text not read; ``read_gaussian_attribute`` and ``pc_norm_gs`` of datasets/ShapeNet55Gaussian.py of the released
+    code, qimaqi/ShapeSplats-Gaussian-MAE, were).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x, zero = np.array([[4.0], [0.0]]), np.zeros((2, 1))
+    >>> q, z = np.array([[-3.0, 4.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0]]), np.zeros(2)
+    >>> y, scale, rotation, opacity, *_ = refnorm.norm.gaussian_splat_normalize(x, zero, q, z, zero, eps=0.0)
+    >>> y.tolist(), scale.tolist(), opacity.tolist()
+    ([[1.0], [-1.0]], [[0.5], [0.5]], [0.5, 0.5])
+    >>> rotation
+    array([[ 0.6, -0.8, -0. , -0. ],
+           [ 0. ,  0. ,  0. ,  1. ]])
+    """
+    xp, *given = prepare(x, log_scale, rotation, opacity, sh, need=5)
+    require_along(x, -1, eps)
+    require_splats(*given, kinds)
+    wide, log_s, q, z, h = widen(xp, *given)
+    spare = roomy(x, wide)
+    c, m = into_sphere(xp, wide, roomy=spare)
+    scale = xp.exp(log_s)
+    if "scale" in kinds:  # the radius of the points goes: it need not come first
+        center = mean(xp, xp.matrix_transpose(scale), roomy=spare) / xp.matrix_transpose(m)
+        scale, r = into_sphere(xp, scale, roomy=spare)
+        scale, center, radius = scale / r, center[..., 0], (r / m)[..., 0, 0]
+    else:
+        scale, center, radius = scale / m, xp.zeros_like(scale[..., 0, :]), xp.ones_like(scale[..., 0, 0])
+    q = xp.where(q[..., :1] < 0, -q, q) / (lengths(xp, q, roomy=spare) + eps)
+    o = xp.tanh(z / 2) if "opacity" in kinds else sigmoids(xp, z)[0]
+    h = xp.clip(BAND * h, -0.5, 0.5) * (2 / 3**0.5) if "sh" in kinds else h
+    done = [like_weight(xp, y, a) for y, a in zip((c / m, scale, q, o, h), given, strict=True)]
+    return *done, give_back(xp, center, log_scale), give_back(xp, radius, log_scale)
+
+
+SPLATS = normal(7, 3), normal(7, 3), normal(7, 4), normal(7), normal(7, 3, std=3.0)
+
+
+@law(gaussian_splat_normalize, *SPLATS)
+def a_cloud_twice_as_large_has_scales_half_as_large(f, x, log_scale, rotation, opacity, sh):
+    return 2 * f(2 * x + 4, log_scale, rotation, opacity, sh)[1], f(x, log_scale, rotation, opacity, sh)[1]
+
+
+@law(gaussian_splat_normalize, *SPLATS)
+def scales_are_given_back(f, x, log_scale, rotation, opacity, sh):
+    _, scale, *_, center, radius = f(x, log_scale, rotation, opacity, sh, kinds=("scale",))
+    return scale * radius + center, f(x, log_scale, rotation, opacity, sh)[1]
+
+
+@law(gaussian_splat_normalize, *SPLATS)
+def opposite_quaternions_are_one_rotation(f, x, log_scale, rotation, opacity, sh):
+    one = abs(rotation[:, :1]) * rotation / rotation[:, :1]
+    wanted = one / ((one * one).sum(axis=1, keepdims=True) ** 0.5 + 0.5)
+    return f(x, log_scale, -rotation, opacity, sh, eps=0.5)[2], wanted
+
+
+@law(gaussian_splat_normalize, *SPLATS)
+def opacity_from_minus_one_to_one(f, x, log_scale, rotation, opacity, sh):
+    both = f(x, log_scale, rotation, opacity, sh)[3], f(x, log_scale, rotation, opacity, sh, kinds=("opacity",))[3]
+    return both[1], 2 * both[0] - 1
+
+
+@law(gaussian_splat_normalize, *SPLATS)
+def colours_within_a_cube_in_the_unit_sphere(f, x, log_scale, rotation, opacity, sh):
+    signs = sh / abs(sh)
+    return f(x, log_scale, rotation, opacity, 100 * signs, kinds=("sh",))[4] * 3**0.5, signs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refnorm
-from refnorm.norm import knn_feature_norm, unit_sphere_normalize
+from refnorm.norm import gaussian_splat_normalize, knn_feature_norm, unit_sphere_normalize
 
 NAN, INF = float("nan"), float("inf")
 CLOUD = np.array([[4.0, 5.0], [-2.0, 5.0], [1.0, 5.0]])  # about (1, 5), the farthest 3 away
@@ -91,6 +91,87 @@ def test_gradients(torch, jax):
         slope = jax.grad(lambda v: (unit_sphere_normalize(v) ** 2).sum())(jax.numpy.asarray(CLOUD))
     assert np.allclose(got, unit_sphere_normalize(x.detach().numpy()), rtol=1e-12)
     assert np.isfinite(slope).all()
+
+
+# ---- Gaussian splats ----
+
+PAIR = np.array([[4.0, 1.0], [0.0, 1.0]])  # about (2, 1), both 2 away
+TURNS = np.array([[-3.0, 4.0, 0.0, 0.0], [0.0, 0.0, -2.0, 0.0]])
+
+
+def splats(**options):
+    scales = np.log(np.array([[6.0, 4.0], [2.0, 4.0]]))
+    return gaussian_splat_normalize(PAIR, scales, TURNS, np.log([3.0, 1.0]), np.array([[1.0], [9.0]]), **options)
+
+
+def test_splats_by_hand():
+    x, scale, rotation, opacity, sh, mean, radius = splats(eps=0.0)
+    assert x.tolist() == [[1.0, 0.0], [-1.0, 0.0]]
+    assert np.allclose(scale, [[3.0, 2.0], [1.0, 2.0]], rtol=1e-15)
+    assert np.allclose(rotation, [[0.6, -0.8, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0]], rtol=1e-15)
+    assert np.allclose(opacity, [0.75, 0.5], rtol=1e-15)
+    assert sh.tolist() == [[1.0], [9.0]]
+    assert (mean.tolist(), radius.tolist()) == ([0.0, 0.0], 1.0)
+    x, scale, rotation, opacity, sh, mean, radius = splats(kinds=("opacity", "scale", "sh"), eps=3.0)
+    assert np.allclose(scale, [[1.0, 0.0], [-1.0, 0.0]], rtol=1e-15, atol=1e-15)  # 6 and 2 about 4, in units of 2
+    assert np.allclose([*mean, radius], [2.0, 2.0, 1.0], rtol=1e-15)
+    assert np.allclose(rotation[0], [3 / 8, -0.5, 0.0, 0.0], rtol=1e-15)
+    assert np.allclose(opacity, [0.5, 0.0], rtol=1e-15)
+    assert np.allclose(sh[:, 0], np.array([1 / np.sqrt(np.pi), 1.0]) / np.sqrt(3), rtol=1e-15)
+
+
+def test_splats_all_in_one_place():
+    same = np.ones((3, 2))
+    with np.errstate(all="ignore"):
+        x, scale, *_ = gaussian_splat_normalize(same, same, np.ones((3, 4)), np.ones(3), same)
+        assert np.isnan(x).all()
+        assert np.isposinf(scale).all()
+        bad = np.stack([PAIR, PAIR])
+        bad[0, 0, 0] = NAN
+        two = np.stack([TURNS, TURNS])
+        x, scale, rotation, *_ = gaussian_splat_normalize(bad, np.ones_like(bad), two, np.ones((2, 2)), bad)
+    assert np.isnan(x[0]).all()
+    assert np.isnan(scale[0]).all()
+    assert np.isfinite(x[1]).all()
+    assert np.isfinite(scale[1]).all()
+    assert np.isfinite(rotation).all()
+
+
+def test_what_is_no_splat_is_refused():
+    x, q, z = np.ones((5, 3)), np.ones((5, 4)), np.ones(5)
+    splat = gaussian_splat_normalize
+    for call, error, said in [
+        (lambda: splat(x, x[:4], q, z, x), ValueError, r"log_scale must have shape \(5, 3\), got \(4, 3\)"),
+        (lambda: splat(x, x, x, z, x), ValueError, r"rotation must have shape \(5, 4\), got \(5, 3\)"),
+        (lambda: splat(x, x, q, x, x), ValueError, r"opacity must have shape \(5,\), got \(5, 3\)"),
+        (lambda: splat(x, x, q, z, x[:4]), ValueError, r"sh must have shape \(5, 3\), got \(4, 3\)"),
+        (lambda: splat(x, x, q, z, None), TypeError, "sh must be an array, got None"),
+        (lambda: splat(x, x, q, z, x, kinds=("rotation",)), ValueError, "kinds must be a tuple of some of opacity,"),
+        (lambda: splat(x, x, q, z, x, kinds="sh"), ValueError, "kinds must be a tuple of some of opacity, scale, sh"),
+        (lambda: splat(x, x, q, z, x, eps=-1.0), ValueError, "eps must be finite and not below zero"),
+        (lambda: splat(x[:0], x[:0], q[:0], z[:0], x[:0]), ValueError, "must hold points"),
+    ]:
+        with pytest.raises(error, match=said):
+            call()
+
+
+def test_splats_as_released(torch):
+    """Written in torch as the released code has it; its sign of 0 is 0, so there are no half turns in it."""
+    rng = np.random.default_rng(5)
+    given = [rng.normal(size=s) for s in ((9, 3), (9, 3), (9, 4), (9,), (9, 3))]
+    given[4] *= 3
+    options = refnorm.convention("code, all", "gaussian_splat_normalize")
+    x, scale, q, o, sh = (torch.from_numpy(a) for a in given)
+    x = x - x.mean(0)
+    m = x.norm(dim=1).max()
+    scale = scale.exp() / m
+    mean = scale.mean(0)
+    radius = (scale - mean).norm(dim=1).max()
+    q = q / (q.norm(dim=1, keepdim=True) + 1e-9) * q[:, :1].sign()
+    sh = 2 * (0.28209479177387814 * sh).clamp(-0.5, 0.5) / 3**0.5
+    wanted = x / m, (scale - mean) / radius, q, 2 * o.sigmoid() - 1, sh, mean, radius
+    for ours, theirs in zip(gaussian_splat_normalize(*given, **options), wanted, strict=True):
+        assert np.allclose(ours, theirs.numpy(), rtol=1e-12, atol=1e-14)
 
 
 # ---- released code, in other words ----
