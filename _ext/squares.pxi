@@ -11,6 +11,7 @@ from rows cimport *
 cdef struct measure:              # what turns an x of this row into x * scale * root
     double scale                  # 1 but for float64 near the ends of its range
     pair root                     # 1 / sqrt(mean(x^2) + eps) of the scaled row; lo only for float64
+    pair sum                      # of a compressed row, scaled
 
 
 cdef inline vd scaled(vd x, const measure *u, bint wide) noexcept nogil:
@@ -74,7 +75,8 @@ cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bin
         if compressed: add_moments(x, m, &s, &q, <const real *>aim + j)
         else: add_squares(x, m, &q, <const real *>aim + j)
         j += m
-    missing = vsum(s)
+    missing = u.sum.hi = vsum(s)
+    u.sum.lo = 0
     u.scale, u.root.hi, u.root.lo = 1, 1 / sqrt((vsum(q) + missing * missing) / (n + compressed) + eps), 0
 
 
@@ -104,7 +106,7 @@ cdef void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, double scal
     s[0] = here
 
 
-cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale) noexcept nogil:
+cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale, pair *sum) noexcept nogil:
     cdef vpair q, s
     cdef pair p, missing
     cdef double m_square, rest
@@ -119,7 +121,7 @@ cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compre
         j += m
     p = total(q)
     if compressed:
-        missing = total(s)
+        missing = sum[0] = total(s)
         m_square = missing.hi * missing.hi
         rest = p.lo + (fma(missing.hi, missing.hi, -m_square) + 2 * missing.hi * missing.lo)
         p = two_sum(p.hi, m_square)
@@ -129,12 +131,12 @@ cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compre
 
 cdef bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, measure *u) noexcept nogil:
     """Return whether the row lies near an end of the range."""
-    cdef pair q = square_sum(row, step, n, compressed, room, 1)
+    cdef pair q = square_sum(row, step, n, compressed, room, 1, &u.sum)
     cdef bint middling = tame(q.hi)
     u.scale = 1
     if not middling:
         u.scale = scale_for(largest_of(row, step, n, room), eps)
-        q = square_sum(row, step, n, compressed, room, u.scale)
+        q = square_sum(row, step, n, compressed, room, u.scale, &u.sum)
     u.root = inverse_root(over(q, n + compressed), eps * u.scale * u.scale)
     return not middling
 

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = later(
         ],
         "companding": ["mu_law_compress", "signed_log_compress", "signed_power", "weight_compander"],
         "concat": ["normalized_concat"],
-        "crms": ["compress_zero_mean", "crms_norm"],
+        "crms": ["compress_zero_mean", "crms_norm", "crms_norm_vjp"],
         "divisive": ["generalized_divisive_norm", "generalized_divisive_norm_vjp"],
         "fold": ["fold_batch_norm", "fold_layer_norm", "recenter_output"],
         "group": ["group_norm", "group_norm_vjp", "instance_norm", "instance_norm_vjp"],
