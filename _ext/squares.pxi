@@ -11,6 +11,7 @@ from rows cimport *
 cdef struct measure:              # what turns an x of this row into x * scale * root
     double scale                  # 1 but for float64 near the ends of its range
     pair root                     # 1 / sqrt(mean(x^2) + eps) of the scaled row; lo only for float64
+    pair sum                      # of a compressed row, scaled
 
 
 cdef inline vd scaled(vd x, const measure *u, bint wide) noexcept nogil:
@@ -74,7 +75,8 @@ cdef void narrow(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bin
         if compressed: add_moments(x, m, &s, &q, <const real *>aim + j)
         else: add_squares(x, m, &q, <const real *>aim + j)
         j += m
-    missing = vsum(s)
+    missing = u.sum.hi = vsum(s)
+    u.sum.lo = 0
     u.scale, u.root.hi, u.root.lo = 1, 1 / sqrt((vsum(q) + missing * missing) / (n + compressed) + eps), 0
 
 
@@ -104,7 +106,7 @@ cdef void add_scaled_elements(vpair *s, const real *x, Py_ssize_t n, double scal
     s[0] = here
 
 
-cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale) noexcept nogil:
+cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compressed, real *room, double scale, pair *sum) noexcept nogil:
     cdef vpair q, s
     cdef pair p, missing
     cdef double m_square, rest
@@ -119,7 +121,7 @@ cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compre
         j += m
     p = total(q)
     if compressed:
-        missing = total(s)
+        missing = sum[0] = total(s)
         m_square = missing.hi * missing.hi
         rest = p.lo + (fma(missing.hi, missing.hi, -m_square) + 2 * missing.hi * missing.lo)
         p = two_sum(p.hi, m_square)
@@ -129,12 +131,12 @@ cdef pair square_sum(const char *row, Py_ssize_t step, Py_ssize_t n, bint compre
 
 cdef bint wide(const char *row, Py_ssize_t step, Py_ssize_t n, double eps, bint compressed, real *room, measure *u) noexcept nogil:
     """Return whether the row lies near an end of the range."""
-    cdef pair q = square_sum(row, step, n, compressed, room, 1)
+    cdef pair q = square_sum(row, step, n, compressed, room, 1, &u.sum)
     cdef bint middling = tame(q.hi)
     u.scale = 1
     if not middling:
         u.scale = scale_for(largest_of(row, step, n, room), eps)
-        q = square_sum(row, step, n, compressed, room, u.scale)
+        q = square_sum(row, step, n, compressed, room, u.scale, &u.sum)
     u.root = inverse_root(over(q, n + compressed), eps * u.scale * u.scale)
     return not middling
 
@@ -164,6 +166,37 @@ cdef void scale(const real *x, const double *w, real *y, Py_ssize_t n, const mea
         vstore_first(y + j, v, n - j)
 
 
+cdef void scale_alone(const real *x, real *y, Py_ssize_t n, const measure *u, const real *ahead, bint stream) noexcept nogil:
+    """Without a weight."""
+    cdef Py_ssize_t j = 0
+    cdef vd v, next
+    cdef measure this = u[0]
+    while j + 2 * VW <= n:
+        prefetch(ahead + j)
+        v, next = scaled(vload(x + j), &this, sizeof(real) == 8), scaled(vload(x + j + VW), &this, sizeof(real) == 8)
+        if stream: vstream2(y + j, v, next)
+        else: vstore2(y + j, v, next)
+        j += 2 * VW
+    while j < n:
+        v = scaled(vload(x + j) if j + VW <= n else vload_first(x + j, n - j), &this, sizeof(real) == 8)
+        if j + VW <= n: vstore(y + j, v)
+        else: vstore_first(y + j, v, n - j)
+        j += VW
+
+
+cdef inline void scale_piece(void *ox, void *oy, const char *x, Py_ssize_t row, Py_ssize_t later, Py_ssize_t j, Py_ssize_t m,
+                             const double *w, const measure *u, bint far, real *rx, real *ry) noexcept nogil:
+    """Elements j .. j + m of a row, while those of a later one are fetched."""
+    cdef Py_ssize_t sx = step_of(ox, -1), sy = step_of(oy, -1)
+    cdef char *y = bytes_of(oy) + offset_of(oy, row, 1)
+    cdef const real *ahead = <const real *>(bytes_of(ox) + offset_of(ox, later, 1)) + j
+    cdef bint beside = sy == sizeof(real), stream = sizeof(real) >= 4 and far and beside and x != y and (<size_t>y) % 64 == 0
+    cdef real *to = <real *>y + j if beside else ry
+    if w == NULL: scale_alone(take(x, sx, j, m, rx), to, m, u, ahead, stream)
+    else: scale(take(x, sx, j, m, rx), w, to, m, u, ahead, stream)
+    if not beside: give(y, sy, j, m, ry)
+
+
 cdef void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double eps, bint compressed, void *oy, real *_) noexcept nogil:
     cdef Py_ssize_t i = lo, j, k, m, n = size_of(ox, -1), sx = step_of(ox, -1), sy = step_of(oy, -1)
     cdef Py_ssize_t sw = 0, rows
@@ -173,15 +206,14 @@ cdef void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double e
     cdef const double *wide_w = NULL
     cdef const char *w = bytes_of(ow)
     cdef const char *x[GROUP]
-    cdef const char *ahead
     cdef char *y
     cdef measure u[GROUP]
-    cdef bint beside = sy == sizeof(real), far = bytes_in(oy) >= FAR, early = NEAR < bytes_in(oy) < FAR, stream
+    cdef bint beside = sy == sizeof(real), far = bytes_in(oy) >= FAR, early = NEAR < bytes_in(oy) < FAR
     if n == 0: return
     if w != NULL: sw = step_of(ow, 0)
-    if n <= PIECE: wide_w = widen(w, sw, 0, n, 1, rw, _)
+    if n <= PIECE and w != NULL: wide_w = widen(w, sw, 0, n, 1, rw, _)
     while i < hi:
-        rows = min(together(n), hi - i)
+        rows = min(1 if w == NULL and n > PIECE else together(n), hi - i)      # two rows are there to share a weight
         for k in range(rows):
             x[k] = bytes_of(ox) + offset_of(ox, i + k, 1)
             y = bytes_of(oy) + offset_of(oy, i + k, 1)
@@ -190,14 +222,8 @@ cdef void scaled_rows(Py_ssize_t lo, Py_ssize_t hi, void *ox, void *ow, double e
         j = 0
         while j < n:
             m = min(PIECE, n - j)
-            if n > PIECE: wide_w = widen(w, sw, j, m, 1, rw, _)
-            for k in range(rows):
-                y = bytes_of(oy) + offset_of(oy, i + k, 1)
-                ahead = bytes_of(ox) + offset_of(ox, min(i + k + rows, hi - 1), 1)
-                stream = sizeof(real) >= 4 and far and beside and x[k] != y and (<size_t>y) % 64 == 0
-                scale(take(x[k], sx, j, m, rx), wide_w, <real *>y + j if beside else ry, m, &u[k],
-                      <const real *>ahead + j, stream)
-                if not beside: give(y, sy, j, m, ry)
+            if n > PIECE and w != NULL: wide_w = widen(w, sw, j, m, 1, rw, _)
+            for k in range(rows): scale_piece(ox, oy, x[k], i + k, min(i + k + rows, hi - 1), j, m, wide_w, &u[k], far, rx, ry)
             j += m
         i += rows
     if far: fence()

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = later(
         "calibrated": ["alpha_batch_norm"],
         "companding": ["mu_law_compress", "signed_log_compress", "signed_power", "weight_compander"],
         "concat": ["normalized_concat"],
-        "crms": ["compress_zero_mean", "crms_norm"],
+        "crms": ["compress_zero_mean", "crms_norm", "crms_norm_vjp"],
         "divisive": ["generalized_divisive_norm", "generalized_divisive_norm_vjp"],
         "fold": ["fold_batch_norm", "fold_layer_norm", "recenter_output"],
         "ghost": ["ghost_batch_norm_train"],

@@ -7,20 +7,33 @@ from .._core.channels import moved
 from .._core.moments import root_mean_square
 from .._core.sums import total
 from .._lanes import load, run, takes
-from .._registry import law, operator
-from .._xp import check_out, give_back, prepare, require_along, require_switch, roomy, to_rows, widen
+from .._registry import gradient, law, operator
+from .._xp import (
+    check_out,
+    give_back,
+    prepare,
+    require_along,
+    require_same_shape,
+    require_switch,
+    roomy,
+    to_rows,
+    widen,
+)
 
 kernels = load(__name__)
 
 
 def completed(xp, x, *, roomy):
-    """Return rows with minus their sum at the end, made smaller where it would overflow: eps is nothing there."""
+    """Return rows with minus their sum at the end, and by what they are made smaller where it would overflow: eps is
+    nothing there."""
+    scale = xp.ones_like(x[..., :1])
     if not roomy:
         most = xp.max(xp.abs(x), axis=-1, keepdims=True)
         beyond = 2.0 * x.shape[-1]
         near = ~xp.isfinite(most * beyond) & xp.isfinite(most)
-        x = x / xp.where(near, xp.full_like(most, beyond), xp.ones_like(most))
-    return xp.concat([x, -total(xp, x, roomy=roomy)], axis=-1)
+        scale = xp.where(near, xp.full_like(most, beyond), scale)
+        x = x / scale
+    return xp.concat([x, -total(xp, x, roomy=roomy)], axis=-1), scale
 
 
 @operator(
@@ -98,9 +111,64 @@ def crms_norm(x, /, *, axis=-1, eps=1e-5, out=None):
     else:
         (wide,) = widen(xp, rows)
         spare = roomy(rows, wide)
-        whole = completed(xp, wide, roomy=spare)
+        whole, _ = completed(xp, wide, roomy=spare)
         y = whole[..., :-1] / root_mean_square(xp, whole, eps, roomy=spare)
     return give_back(xp, y, x, axis, out)
+
+
+@gradient(crms_norm)
+def crms_norm_vjp(cotangent, x, /, *, axis=-1, eps=1e-5):
+    r"""Return the cotangent of `x` for a cotangent of ``crms_norm(x)``.
+
+    .. math::
+        \bar x_j = \frac{1}{r} \Bigl( \bar y_j - \frac{x_j + s}{r} \, \frac{1}{n + 1} \sum_i \bar y_i \, \frac{x_i}{r}
+        \Bigr), \quad s = \sum_i x_i, \quad r = \sqrt{q + \epsilon}
+
+    with q as in :func:`crms_norm`. The missing entry, -s, has no cotangent of its own.
+
+    Parameters
+    ----------
+    cotangent : array
+        The cotangent of the output, of the shape of `x`.
+    x, axis, eps
+        As in :func:`crms_norm`.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`crms_norm`; also where `cotangent` has not the shape of `x`.
+
+    References
+    ----------
+    The derivative of the definition of Jiang et al., 2023; confirmed against torch's.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x = np.array([3.0, 1.0, 0.0])  # of (3, 1, 0, -4), whose root is 3
+    >>> refnorm.norm.crms_norm_vjp(np.array([1.0, 0.0, 0.0]), x, eps=2.5).round(3)
+    array([ 0.139, -0.139, -0.111])
+    """
+    xp, cotangent, x = prepare(cotangent, x, need=2)
+    require_same_shape("cotangent", cotangent, x)
+    require_along(x, axis, eps)
+    rows, g = to_rows(xp, axis, x, cotangent)
+    if takes(kernels, g, rows):
+        dx = run(kernels.crms_norm_vjp, g, rows, eps)
+    else:
+        wide, g = widen(xp, rows, g)
+        spare = roomy(rows, wide)
+        whole, scale = completed(xp, wide, roomy=spare)
+        r = root_mean_square(xp, whole, eps, roomy=spare)
+        unit = whole / r
+        tilt = total(xp, g * unit[..., :-1], roomy=spare) / whole.shape[-1]
+        dx = (g - (unit[..., :-1] - unit[..., -1:]) * tilt) / r / scale
+    return give_back(xp, dx, x, axis)
 
 
 @law(crms_norm, normal(4, 8))

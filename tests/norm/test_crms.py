@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refnorm
-from refnorm.norm import compress_zero_mean, crms_norm, layer_norm, rms_norm
+from refnorm.norm import compress_zero_mean, crms_norm, crms_norm_vjp, layer_norm, rms_norm
 
 
 @pytest.mark.parametrize("lane", ["formula", "kernel"])
@@ -66,3 +66,38 @@ def test_refusals():
 def test_infinity_is_put_back():
     assert compress_zero_mean(np.array([np.inf, 1.0]), inverse=True).tolist() == [np.inf, 1.0, -np.inf]
     assert np.isnan(compress_zero_mean(np.array([np.inf, -np.inf]), inverse=True)[2])
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+def test_gradient_by_hand(lane):
+    """The root is 3, the sum 4, the tilt 1/4: (1, 0, 0) - (7, 5, 4) / 12, over 3."""
+    x = np.array([[3.0, 1.0, 0.0]])
+    with refnorm.lane(lane):
+        dx = crms_norm_vjp(np.array([[1.0, 0.0, 0.0]]), x, eps=2.5)
+    assert np.allclose(dx, [[5 / 36, -5 / 36, -4 / 36]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+@pytest.mark.parametrize("n", [1, 3, 37, 1030])
+def test_gradient_equals_torch(torch, lane, n):
+    rng = np.random.default_rng(5)
+    x, g = rng.normal(0.5, 1.0, (4, n)), rng.normal(size=(4, n))
+    t = torch.from_numpy(x).requires_grad_()
+    q = ((t * t).sum(-1, keepdim=True) + t.sum(-1, keepdim=True) ** 2) / (n + 1)
+    (t / (q + 0.3).sqrt()).backward(torch.from_numpy(g))
+    wanted = t.grad.numpy()
+    with refnorm.lane(lane):
+        assert np.allclose(crms_norm_vjp(g, x, eps=0.3), wanted, rtol=1e-12, atol=1e-13)
+        back = crms_norm_vjp(g[:, ::-1].astype("f")[:, ::-1], x.astype("f"), eps=0.3)
+        assert np.allclose(back, wanted, rtol=1e-5, atol=1e-6)
+        inside = crms_norm_vjp(np.ascontiguousarray(g.T), np.ascontiguousarray(x.T), axis=0, eps=0.3)
+        assert np.allclose(inside.T, wanted, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 2e307])
+def test_gradient_is_of_the_inverse_scale(lane, scale):
+    x, g = np.array([[3.0, 1.0, 2.0]]), np.array([[1.0, -2.0, 0.5]])
+    with refnorm.lane(lane):
+        wanted = crms_norm_vjp(g, x, eps=0.0)
+        assert np.allclose(crms_norm_vjp(g, x * scale, eps=0.0) * scale, wanted, rtol=1e-14, atol=0)
