@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = later(
         "crms": ["compress_zero_mean", "crms_norm", "crms_norm_vjp"],
         "divisive": ["generalized_divisive_norm", "generalized_divisive_norm_vjp"],
         "fold": ["fold_batch_norm", "fold_layer_norm", "recenter_output"],
-        "ghost": ["ghost_batch_norm_train"],
+        "ghost": ["ghost_batch_norm_train", "ghost_batch_norm_train_vjp"],
         "group": ["group_norm", "group_norm_vjp", "instance_norm", "instance_norm_vjp"],
         "instance": ["reversible_instance_denorm", "reversible_instance_norm"],
         "layer": ["layer_norm", "layer_norm_vjp"],

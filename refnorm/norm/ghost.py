@@ -6,12 +6,23 @@ import math
 import operator as op
 
 from .._cases import case, normal
-from .._core.channels import affine, elements, moved
+from .._core.channels import affine, elements, given, moved
 from .._core.moments import centered, root_mean_square
 from .._core.sums import mean as mean_of
-from .._registry import law, operator
-from .._xp import check_out, give_back, prepare, require_along, require_switch, roomy, widen
-from .batch import within
+from .._core.sums import total
+from .._registry import gradient, law, operator
+from .._xp import (
+    check_out,
+    give_back,
+    like_weight,
+    prepare,
+    require_along,
+    require_same_shape,
+    require_switch,
+    roomy,
+    widen,
+)
+from .batch import pulled, require_both, within
 from .group import channel_beside, columns
 
 
@@ -26,31 +37,43 @@ def ghosts(samples, groups) -> int:
     return count
 
 
+def asked(x, weight, bias, groups, interleaved, axis, eps) -> tuple[int, int]:
+    """Refuse what ghost batch norm cannot take; return the channel axis and the number of ghost batches."""
+    channel = channel_beside(x, axis)
+    require_along(x, channel, eps, weight, bias)
+    elements(x, channel)
+    require_switch("interleaved", interleaved)
+    return channel, ghosts(x.shape[0], groups)
+
+
 def by_ghost(xp, planes, groups, interleaved):
-    """Return (groups, C, samples a group, places) of (N, C, *spatial)."""
+    """Return (groups, C, elements) of (N, C, *spatial)."""
     n, c, places = planes.shape[0], planes.shape[1], math.prod(planes.shape[2:])
     if interleaved:
-        return xp.permute_dims(xp.reshape(planes, (n // groups, groups, c, places)), (1, 2, 0, 3))
-    return xp.permute_dims(xp.reshape(planes, (groups, n // groups, c, places)), (0, 2, 1, 3))
+        parts = xp.permute_dims(xp.reshape(planes, (n // groups, groups, c, places)), (1, 2, 0, 3))
+    else:
+        parts = xp.permute_dims(xp.reshape(planes, (groups, n // groups, c, places)), (0, 2, 1, 3))
+    return xp.reshape(parts, (groups, c, n // groups * places))
 
 
 def as_samples(xp, y, shape, interleaved):
     """Return (N, C, *spatial) again: the inverse of `by_ghost`."""
-    return xp.reshape(xp.permute_dims(y, (2, 0, 1, 3) if interleaved else (0, 2, 1, 3)), shape)
+    parts = xp.reshape(y, (*y.shape[:2], shape[0] // y.shape[0], math.prod(shape[2:])))
+    return xp.reshape(xp.permute_dims(parts, (2, 0, 1, 3) if interleaved else (0, 2, 1, 3)), shape)
 
 
 @operator(
     paper="hoffer2017train",
     cases=[
         case("planes", normal(6, 3, 4, 5), groups=2),
-        case("affine, interleaved", normal(6, 3, 4), normal(3), normal(3), groups=3, interleaved=True, eps=0.1),
-        case("loud eps", normal(4, 3, 5), groups=2, eps=0.5),
-        case("weight alone", normal(4, 3, 5), normal(3), groups=2, eps=0.1),
-        case("bias alone, interleaved", normal(8, 3), None, normal(3), groups=2, interleaved=True, eps=0.1),
+        case("affine, interleaved", normal(6, 3, 7), normal(3), normal(3), groups=3, interleaved=True, eps=0.1),
+        case("loud eps", normal(4, 3, 7), groups=2, eps=0.5),
+        case("weight alone", normal(4, 3, 7), normal(3), groups=2, eps=0.1),
+        case("bias alone, interleaved", normal(22, 3), None, normal(3), groups=2, interleaved=True, eps=0.1),
         case("channels last", normal(6, 4, 2, 3), normal(3), normal(3), groups=2, axis=-1, eps=0.1),
         case("offset", normal(4, 3, 11, mean=1e4), normal(3), normal(3), groups=2),
         case("one ghost", normal(5, 4, 3), normal(4), normal(4), groups=1, eps=0.1),
-        case("a ghost a sample", normal(5, 4, 3), groups=5, eps=0.1),
+        case("a ghost a sample", normal(5, 4, 11), groups=5, eps=0.1),
     ],
     bench=case("planes", normal(32, 64, 28, 28), normal(64), normal(64), groups=2),
     rows=lambda x, rng: ([within(x)[:, None], *rng.normal(size=(2, 1))], {"groups": len(x), "eps": 1e-30}),
@@ -122,22 +145,78 @@ def ghost_batch_norm_train(x, weight=None, bias=None, /, *, groups, interleaved=
     (array([11.]), array([131.5]))
     """
     xp, x, weight, bias = prepare(x, weight, bias)
-    channel = channel_beside(x, axis)
-    require_along(x, channel, eps, weight, bias)
-    elements(x, channel)
-    require_switch("interleaved", interleaved)
-    count = ghosts(x.shape[0], groups)
+    channel, count = asked(x, weight, bias, groups, interleaved, axis, eps)
     check_out(out, x, weight, bias)
     (planes,) = moved(xp, channel, 1, x)
     wide, w, b = widen(xp, planes, weight, bias)
-    ghost = by_ghost(xp, wide, count, interleaved)
-    rows, spare = xp.reshape(ghost, (*ghost.shape[:2], math.prod(ghost.shape[2:]))), roomy(x, wide)
+    rows, spare = by_ghost(xp, wide, count, interleaved), roomy(x, wide)
     c = centered(xp, rows, roomy=spare)
     mean, var = mean_of(xp, rows, roomy=spare), mean_of(xp, c * c, roomy=spare)
     y = affine(c / root_mean_square(xp, c, eps, roomy=spare), *columns(xp, w, b))
-    y = as_samples(xp, xp.reshape(y, ghost.shape), planes.shape, interleaved)
-    y = give_back(xp, *moved(xp, 1, channel, y), x, out=out)
+    y = give_back(xp, *moved(xp, 1, channel, as_samples(xp, y, planes.shape, interleaved)), x, out=out)
     return y, give_back(xp, mean[..., 0], x), give_back(xp, var[..., 0], x)
+
+
+@gradient(ghost_batch_norm_train)
+def ghost_batch_norm_train_vjp(
+    cotangent, x, weight=None, bias=None, /, *, groups, interleaved=False, axis=1, eps=1e-5
+):  # fmt: skip
+    r"""Return the cotangents of `x`, `weight` and `bias` for cotangents of ``ghost_batch_norm_train(x, weight, bias)``.
+
+    .. math::
+        \bar x = \frac{1}{s} \Bigl( h - \frac{1}{m} \sum_g h - \hat x \, \frac{1}{m} \sum_g h \hat x \Bigr)
+            + \frac{1}{m} \bar\mu_g + \frac{2}{m} (x - \mu_g) \, \overline{\sigma^2}_g,
+        \quad \bar w = \sum \bar y \hat x, \quad \bar b = \sum \bar y
+
+    with :math:`h = \bar y w`, :math:`s = \sqrt{\sigma_g^2 + \epsilon}` and :math:`\hat x = (x - \mu_g) / s` in the
+    ghost batch g of a sample; sums without g run over all samples.
+
+    Parameters
+    ----------
+    cotangent : tuple
+        The cotangents of `y`, of the shape of `x`, and of the mean and the variance, of shape (G, C); each may be None.
+    x, weight, bias, groups, interleaved, axis, eps
+        As in :func:`ghost_batch_norm_train`.
+
+    Returns
+    -------
+    tuple
+        ``(dx, dweight, dbias)``; None where the parameter is None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`ghost_batch_norm_train`; also where `cotangent` is no tuple of three, or one has the wrong shape.
+
+    References
+    ----------
+    The derivative of the norm of Hoffer, Hubara and Soudry, 2017: ghost by ghost that of :func:`batch_norm_train`.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x = np.array([[1.0], [3.0], [1.0], [3.0], [7.0], [9.0], [7.0], [9.0]])
+    >>> g = np.array([[1.0], [0.0], [0.0], [0.0], [0.0], [0.0], [0.0], [0.0]])
+    >>> refnorm.norm.ghost_batch_norm_train_vjp((g, None, None), x, groups=2, eps=0.0)[0][:, 0].tolist()
+    [0.5, 0.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    xp, x, gy, gmean, gvar, weight, bias = prepare(x, *given(cotangent, "y mean var"), weight, bias)
+    channel, count = asked(x, weight, bias, groups, interleaved, axis, eps)
+    gy = xp.zeros_like(x) if gy is None else gy
+    require_same_shape("cotangent", gy, x)
+    require_both("cotangent of ", gmean, gvar, (count, x.shape[channel]))
+    planes, g = moved(xp, channel, 1, x, gy)
+    wide, g, w, a, b = widen(xp, planes, g, weight, gmean, gvar)
+    rows, g = (by_ghost(xp, p, count, interleaved) for p in (wide, g))
+    a, b = (m if m is None else m[..., None] for m in (a, b))
+    spare = roomy(x, wide)
+    c = centered(xp, rows, roomy=spare)
+    s = root_mean_square(xp, c, eps, roomy=spare)
+    unit, h = c / s, affine(g, *columns(xp, w), None)
+    dx = (h - mean_of(xp, h, roomy=spare) - unit * mean_of(xp, h * unit, roomy=spare)) / s
+    dx = as_samples(xp, dx + pulled(c, rows.shape[-1], a, b), planes.shape, interleaved)
+    dw, db = (xp.sum(total(xp, p, roomy=spare), axis=0) for p in (g * unit, g))
+    return give_back(xp, *moved(xp, 1, channel, dx), x), like_weight(xp, dw, weight), like_weight(xp, db, bias)
 
 
 @law(ghost_batch_norm_train, normal(6, 3, 4))

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 import refnorm
-from refnorm.norm import batch_moments, batch_norm_train, ghost_batch_norm_train, merge_moments
+from refnorm.norm import (
+    batch_moments,
+    batch_norm_train,
+    batch_norm_train_vjp,
+    ghost_batch_norm_train,
+    ghost_batch_norm_train_vjp,
+    merge_moments,
+)
 
 X = np.array([[1.0], [3.0], [10.0], [30.0]])
 
@@ -38,6 +45,20 @@ def test_one_ghost_is_batch_norm():
         assert np.allclose(got, wanted, rtol=1e-13, atol=1e-15)
 
 
+def test_the_gradient_is_that_of_every_ghost():
+    rng = np.random.default_rng(6)
+    x, g = rng.normal(size=(2, 6, 3, 5))
+    weight, gmean, gvar = rng.normal(size=3), *rng.normal(size=(2, 2, 3))
+    dx, dw, db = ghost_batch_norm_train_vjp((g, gmean, gvar), x, weight, weight, groups=2, eps=0.1)
+    parts = [
+        batch_norm_train_vjp((g[i : i + 3], gmean[i // 3], gvar[i // 3]), x[i : i + 3], weight, weight, eps=0.1)
+        for i in (0, 3)
+    ]
+    assert np.allclose(dx, np.concatenate([p[0] for p in parts]), rtol=1e-12, atol=1e-13)
+    assert np.allclose(dw, parts[0][1] + parts[1][1], rtol=1e-12)
+    assert np.allclose(db, parts[0][2] + parts[1][2], rtol=1e-12)
+
+
 def test_a_nan_stays_in_its_ghost():
     for bad in (np.nan, np.inf):
         x = np.random.default_rng(2).normal(size=(4, 2, 3))
@@ -60,6 +81,12 @@ def test_refusals():
         (lambda: ghost_batch_norm_train(X, groups=2, axis=0), ValueError, "axis must not be the sample axis 0"),
         (lambda: ghost_batch_norm_train(X, np.ones(2), groups=2), ValueError, r"weight must have shape \(1,\)"),
         (lambda: ghost_batch_norm_train(X, groups=2, eps=-1.0), ValueError, "eps must be finite and not below zero"),
+        (
+            lambda: ghost_batch_norm_train_vjp((X, X, None), X, groups=2),
+            ValueError,
+            "cotangent of mean must have shape",
+        ),
+        (lambda: ghost_batch_norm_train_vjp(X, X, groups=2), TypeError, r"must be a tuple \(y, mean, var\)"),
         (lambda: ghost_batch_norm_train(X[:0], groups=2), ValueError, "at least one element"),
     ]:
         with pytest.raises(error, match=said):

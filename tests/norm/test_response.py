@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refnorm
+from refnorm._lanes import cpu_level
 from refnorm.norm import local_response_norm, local_response_norm_vjp
 
 X = np.array([[3.0, 4.0, 0.0, 2.0]])
@@ -147,3 +148,31 @@ def test_onnxruntime_refuses_even_windows():
     model = node_of(onnx, 4, np.ones((1, 5, 2, 2), "float32")).SerializeToString()
     with pytest.raises(Exception, match="size_ % 2 == 1 was false"):
         ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.skipif(cpu_level() is None, reason="no kernels are compiled here")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "axis", "window", "beta", "k"),
+    [
+        ((2, 7, 600), 1, 5, 0.75, 1.0),  # more places than a unit
+        ((3, 4, 1100), -1, 6, 0.75, 1.0),  # channels side by side, more than are squared together
+        ((3, 2, 90), -1, 101, 0.5, 1.0),  # a window beyond what is kept at hand, of both layouts
+        ((2, 90, 3), 1, 171, 0.75, 2.0),
+        ((5, 9, 4), 1, 3, 0.75, 0.0),  # powers without logarithms
+        ((5, 9, 4), 0, 4, 0.0, 1.0),
+    ],
+)
+def test_every_path_of_the_kernels_agrees_with_the_formula(shape, axis, window, beta, k, dtype):
+    x, g = np.random.default_rng(5).normal(size=(2, *shape)).astype(dtype)
+    how = dict(axis=axis, window=window, alpha=1.5, beta=beta, k=k)
+    with refnorm.lane("formula"):
+        wanted, slope = local_response_norm(x, **how), local_response_norm_vjp(g, x, **how)
+    with refnorm.lane("kernel"):
+        got, own = local_response_norm(x, **how), local_response_norm_vjp(g, x, **how)
+        in_place = x.copy()
+        assert local_response_norm(in_place, out=in_place[...], **how).base is in_place
+    eps = np.finfo(dtype).eps
+    assert np.allclose(got, wanted, rtol=4 * eps, atol=0)
+    assert np.array_equal(in_place, got)
+    assert np.allclose(own, slope, rtol=8 * eps, atol=8 * eps * np.max(np.abs(slope)))

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..._registry import conventions, honest, mistake
 from ...norm.ghost import ghost_batch_norm_train
-from ..channels import affine, along_channels
+from ..channels import affine, along_channels, unshifted
 
 conventions(ghost_batch_norm_train, "paper", "running statistics move by one ghost after the other", eps=1e-5)
 conventions(ghost_batch_norm_train, "tabnet", "chunks in a row, the last one shorter; eps of torch", eps=1e-5)
@@ -81,3 +81,6 @@ def _(x, weight=None, bias=None, /, *, groups, interleaved=False, axis=1, eps=1e
     back[order] = y
     mean, var = (m.reshape(groups, -1).numpy() for m in (folded.mean(others), folded.var(others, correction=0)))
     return np.moveaxis(back, 1, axis), mean, var
+
+
+unshifted(ghost_batch_norm_train)
