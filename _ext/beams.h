@@ -102,18 +102,18 @@ INLINE beam bgate_fine(beam x, beam z) {
     return bgate_with(x, z, e);
 }
 
-/* x / (1 + 2^z) with z = x * slope, for answers of float: the polynomial is good to 8e-13, so that one float in 50,000
- * is rounded otherwise than the exact number. Where z is not known to be tame, below 1021, it is held there: 2^-1021 x
- * is 0 to a float. All vectors go through each step together: one after the other, their chains of dependent
- * instructions fill the scheduler. */
+/* top / (1 + 2^t) with t = z * slope, for answers of float: the polynomial is good to 8e-13, so that one float in 50,000
+ * is rounded otherwise than the exact number. Where t is not known to be tame, below 1021, it is held between -1021,
+ * which 1 does not feel, and 1024, where the power is infinite. All vectors go through each step together: one after the
+ * other, their chains of dependent instructions fill the scheduler. */
 #if defined(__GNUC__) && LEVEL < 4
-INLINE beam bgate(beam x, beam slope, int tame) {
+INLINE beam bgate(beam top, beam z, beam slope, int tame) {
     vd r[PIECES], n[PIECES], e[PIECES];
     if (tame) {
-        EACH n[k] = x.p[k] * slope.p[k] + 0x1.8p52;
-        EACH r[k] = x.p[k] * slope.p[k] - (n[k] - 0x1.8p52);
+        EACH n[k] = z.p[k] * slope.p[k] + 0x1.8p52;
+        EACH r[k] = z.p[k] * slope.p[k] - (n[k] - 0x1.8p52);
     } else {
-        EACH r[k] = -vfloor_at(-vfloor_at(x.p[k] * slope.p[k], -1021.0), -1021.0);
+        EACH r[k] = -vfloor_at(-vfloor_at(z.p[k] * slope.p[k], -1021.0), -1024.0);
         EACH n[k] = r[k] + 0x1.8p52;
         EACH r[k] = r[k] - (n[k] - 0x1.8p52);
     }
@@ -126,19 +126,44 @@ INLINE beam bgate(beam x, beam slope, int tame) {
     EACH e[k] = e[k] * r[k] + 0x1.62e42fef89d1bp-1;
     EACH e[k] = e[k] * r[k] + 1.0;
     EACH e[k] = (vd)((vi)e[k] + ((vi)n[k] << 52));
-    EACH x.p[k] = x.p[k] / (1.0 + e[k]);
-    return x;
+    EACH top.p[k] = top.p[k] / (1.0 + e[k]);
+    return top;
 }
 #else
-INLINE beam bgate(beam x, beam slope, int tame) {
-    beam e, z = bmul(x, slope);
+INLINE beam bgate(beam top, beam z, beam slope, int tame) {
+    beam e;
     (void)tame;
+    z = bmul(z, slope);
     EACH e.p[k] = -vabs(z.p[k]) * 0x1.62e42fefa39efp-1;
     vexps(e.p, PIECES);
     EACH z.p[k] = -z.p[k];
-    return bgate_with(x, z, e);
+    return bgate_with(top, z, e);
 }
 #endif
+
+/* whether no |z| is above `limit`, asked of floats only; a NaN is not */
+#if defined(__GNUC__)
+INLINE int calm_float(const float *z, int64_t n, float limit) {
+    typedef int32_t lanes __attribute__((vector_size(REGISTER)));
+    const int64_t step = REGISTER / 4;
+    lanes above = {0};
+    int32_t any = 0;
+    int64_t j = 0;
+    for (; j + step <= n; j += step) {
+        rf v = line_float(z + j);
+        above |= (v > limit) | (v < -limit);
+    }
+    for (int k = 0; k < step; k++) any |= above[k];
+    for (; j < n; j++) any |= fabsf(z[j]) > limit;
+    return !any;
+}
+#else
+INLINE int calm_float(const float *z, int64_t n, float limit) { (void)z, (void)n, (void)limit; return 0; }
+#endif
+#define CALM(type) INLINE int calm_##type(const type *z, int64_t n, float limit) { (void)z, (void)n, (void)limit; return 0; }
+CALM(double) CALM(f16) CALM(bf16)
+#undef CALM
+#define bcalm(z, n, limit) BY_TYPE(calm, z)(z, n, limit)
 
 #define bload(p) BY_TYPE(bload, p)(p)
 #define bstore(p, v) BY_TYPE(bstore, p)(p, v)

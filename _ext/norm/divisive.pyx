@@ -58,7 +58,8 @@ cdef inline layer survey(void *x, void *g, void *y, void *rows, void *columns, v
     cdef layer l
     l.x, l.g, l.y = look(x), look(g), look(y)
     l.rows = <const double *><void *>bytes_of(rows)
-    l.columns = NULL if columns == NULL else <const double *><void *>bytes_of(columns)
+    l.columns = NULL
+    if columns != NULL: l.columns = <const double *><void *>bytes_of(columns)
     l.bias = <const double *><void *>bytes_of(bias)
     l.samples, l.n, l.sites = size_of(x, 0), size_of(x, 1), size_of(x, 2)
     l.padded = (l.n + ROWS - 1) // ROWS * ROWS
@@ -161,6 +162,12 @@ cdef inline void measure(const layer *l, const tile *x, room *r, real *_) noexce
 
 # ---- the answer ----
 
+cdef inline const double *first_of(const layer *l, const room *r, Py_ssize_t row) noexcept nogil:
+    """What the sums of a block begin with: the bias, where it has not to be scaled site by site."""
+    if r.scaled: return NULL
+    return l.bias + row
+
+
 cdef inline vd pool_of(const layer *l, const room *r, const double *sums, Py_ssize_t row, Py_ssize_t site) noexcept nogil:
     cdef vd p = vload(sums), u
     if r.scaled:
@@ -201,7 +208,7 @@ cdef inline void divide_tile(const layer *l, room *r, const tile *x, const tile 
     for strip in range(r.width // (SPAN * VW)):
         for of_rows in range(l.padded // ROWS):
             row, site = of_rows * ROWS, strip * (SPAN * VW)
-            block_sums(sums, NULL if r.scaled else l.bias + row, l.rows + row * l.n, r.energy + site * l.n, l.n)
+            block_sums(sums, first_of(l, r, row), l.rows + row * l.n, r.energy + site * l.n, l.n)
             if sizeof(real) == 8 or l.simplified or not finish(l, r, sums, row, site, x, y, True, _) < 1e-4:
                 finish(l, r, sums, row, site, x, y, False, _)
             number += 1
@@ -257,7 +264,7 @@ cdef inline void cast(const layer *l, room *r, const tile *x, const tile *g, Py_
     cdef double side = (1 if l.simplified else 0.5) * (1 if l.inverse else -1), s
     for number in range(r.width // strip * (l.padded // ROWS)):
         site, row = number // (l.padded // ROWS) * strip, number % (l.padded // ROWS) * ROWS
-        block_sums(sums, NULL if r.scaled else l.bias + row, l.rows + row * l.n, r.energy + site * l.n, l.n)
+        block_sums(sums, first_of(l, r, row), l.rows + row * l.n, r.energy + site * l.n, l.n)
         for i in range(SPAN * <int>min(ROWS, l.n - row)):
             c, here = row + i // SPAN, site + i % SPAN * VW
             p = pool_of(l, r, sums + i * VW, c, here)

@@ -6,6 +6,17 @@ from arrays cimport *
 from rows cimport *
 include "squares.pxi"
 
+cdef extern from "beams.h" nogil:
+    const int BEAM
+    ctypedef struct beam:
+        pass
+    beam bspread(double)
+    beam bload(...)
+    void bstore(...)
+    beam bmul(beam, beam)
+    beam bgate(beam top, beam z, beam slope, bint tame)     # top / (1 + 2^(z * slope)), for answers of float
+    bint bcalm(...)                                         # (z, n, limit): whether no |z| is above the limit
+
 
 def rms_norm(Py_ssize_t lo, Py_ssize_t hi, x, weight, double eps, out):
     cdef int kind = kind_of(<void *>x)
@@ -188,6 +199,18 @@ cdef void multiply(const real *x, const real *z, double *h, Py_ssize_t n, double
     cdef int i
     cdef vd v[4]
     cdef vd e[4]
+    cdef beam gate, slope = bspread(-1.4426950408889634)    # log2(e)
+    if bcalm(z, n, 700):
+        while j + BEAM <= n:
+            prefetch(ahead + j)
+            gate = bload(z + j)
+            bstore(h + j, bgate(bmul(bload(x + j), gate), gate, slope, True))
+            j += BEAM
+    while sizeof(real) < 8 and j + BEAM <= n:
+        prefetch(ahead + j)
+        gate = bload(z + j)
+        bstore(h + j, bgate(bmul(bload(x + j), gate), gate, slope, False))
+        j += BEAM
     while j + 4 * VW <= n:
         prefetch(ahead + j)
         prefetch(ahead + j + 2 * VW)
