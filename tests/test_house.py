@@ -23,7 +23,7 @@ VOCABULARY = {
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius", "k",
     "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base", "mu",
     "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
-    "step", "warmup", "skip_outliers", "activation",
+    "step", "warmup", "skip_outliers", "activation", "symmetric", "squared", "halved",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
