@@ -185,7 +185,10 @@ def softmax_parts(xp, x, *, roomy):
 def log_ratio(xp, p, q):
     """Return log(p / q) without a division by 0: where p is 0, minus infinity, where q is, infinity, where both 0."""
     one, bound = xp.ones_like(p), xp.full_like(p, INFINITY)
-    d = xp.log(xp.where(p == 0, one, p) / xp.where(q == 0, one, q))
+    a, b = xp.where(p == 0, one, p), xp.where(q == 0, one, q)
+    ratio = a / b
+    usual = (ratio > 0) & (ratio < INFINITY)  # else it is out of range where its logarithm is not
+    d = xp.where(usual, xp.log(xp.where(usual, ratio, one)), xp.log(a) - xp.log(b))
     d = xp.where(q == 0, bound, xp.where(p == 0, -bound, d))
     return xp.where((p == 0) & (q == 0), xp.zeros_like(p), d)
 
