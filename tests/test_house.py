@@ -24,7 +24,7 @@ VOCABULARY = {
     "k", "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base",
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
-    "skip_outliers", "activation", "floor",
+    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",

@@ -5,7 +5,8 @@ from .._later import later
 __getattr__, __dir__, __all__ = later(
     __name__,
     {
-        "divergence": ["softmax_entropy", "total_variation_distance"],
+        "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
+        "gaussian": ["gaussian_kl"],
         "exponential": ["log_softmax", "log_softmax_vjp", "softmax", "softmax_vjp"],
     },
 )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...prob.divergence import softmax_entropy, total_variation_distance
+from ...prob.divergence import hellinger_distance, kl_divergence, softmax_entropy, total_variation_distance
 
 conventions(softmax_entropy, "code", "AdaMerging: each row, then the mean of the batch", axis=-1)
 conventions(softmax_entropy, "scipy", "scipy.stats.entropy(softmax(x)) along the first axis", axis=0)
@@ -86,3 +86,112 @@ def _(x, other, /, *, axis=-1):
 @honest(total_variation_distance, "NumPy")
 def _(x, other, /, *, axis=-1):
     return np.sum(np.abs(x - other), axis=axis) / 2
+
+
+# ---- kl_divergence ----
+
+conventions(kl_divergence, "logits fusion", "the text, as catalogued: a row at a time", kind="scores")
+conventions(kl_divergence, "tram", "the text, as catalogued: then the mean of the batch", kind="scores")
+conventions(kl_divergence, "tram code", "as catalogued: an option; divided by B^2 K", kind="scores", symmetric=True)
+conventions(kl_divergence, "bandits", "an axis of one; clipped", kind="bernoulli")
+conventions(kl_divergence, "scipy", "scipy.stats.entropy(p, q) along the first axis", axis=0)
+
+
+def ratio(p, q):
+    """Return log(p / q), 0 where both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((p == 0) & (q == 0), p.dtype.type(0), np.log(p) - np.log(q))
+
+
+def softmaxed(x, axis):
+    z = x - np.max(x, axis=axis, keepdims=True)
+    e = np.exp(z)
+    top = np.cumsum(z == 0, axis=axis) * (z == 0) == 1
+    rest = np.sum(np.where(top, 0, e), axis=axis, keepdims=True, dtype=x.dtype)
+    return e / (1 + rest), z, 1 + rest
+
+
+def diverged(**wrong):
+    """Return the operator in NumPy, and where options say so, a wrong twin."""
+
+    def call(x, other, /, *, axis=-1, kind="probabilities", symmetric=False):
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        back = tuple(range(-len(axes), 0))
+        x, other = (np.moveaxis(a, axes, back) for a in (x, other))
+        x, other = (a.reshape(*a.shape[: a.ndim - len(axes)], int(np.prod(a.shape[a.ndim - len(axes) :]))) for a in (
+            x, other))  # fmt: skip
+        x, other = (other, x) if wrong.get("swapped") else (x, other)
+        symmetric = symmetric and not wrong.get("one way")
+        if kind == "scores" and not wrong.get("unsoftened"):
+            (p, z, norm), (q, w, other_norm) = softmaxed(x, -1), softmaxed(other, -1)
+            none = (z == -np.inf) & (w == -np.inf)
+            with np.errstate(invalid="ignore"):
+                d = np.where(none, x.dtype.type(0), (z - w) - np.log(norm / other_norm))
+        else:
+            if kind == "bernoulli" and not wrong.get("heads"):
+                x, other = (np.concatenate([a, 1 - a], axis=-1) for a in (x, other))
+            p, q, d = x, other, ratio(x, other)
+        if wrong.get("added"):
+            d = np.log((p + 1e-5) / (q + 1e-5))
+        if symmetric:
+            terms = np.where(np.abs(d) < 1, q * np.expm1(d), p - q) * d
+        elif kind == "probabilities":
+            terms = np.where(p == 0, 0, p * d)
+        else:
+            small = np.abs(d) < 0.05  # p d + q - p cancels there: by its series
+            s = np.where(small, d, 0)
+            series = p * s * s * (0.5 - s * (1 / 6 - s * (1 / 24 - s * (1 / 120 - s * (1 / 720 - s / 5040)))))
+            with np.errstate(invalid="ignore"):
+                terms = np.where(small, series, np.where(p == 0, 0, p * d) + (q - p))
+        terms = terms / 2 if symmetric and wrong.get("half") else terms
+        y = terms.mean(axis=-1) if wrong.get("mean") else terms.sum(axis=-1)
+        return (y / np.log(2) if wrong.get("bits") else y).astype(x.dtype)
+
+    return call
+
+
+for name, kind, wrong in [
+    ("arguments the other way round", "order of the arguments", {"swapped": True}),
+    ("mean in place of sum", "denominator", {"mean": True}),
+    ("in bits", "unit", {"bits": True}),
+    ("scores taken for probabilities", "statistic", {"unsoftened": True}),
+    ("heads without tails", "statistic", {"heads": True}),
+    ("both ways halved", "denominator", {"half": True}),
+    ("one way where both are asked for", "option not read", {"one way": True}),
+    ("1e-5 added under the logarithm", "place of a parameter", {"added": True}),
+]:
+    mistake(kl_divergence, name, kind=kind)(diverged(**wrong))
+
+honest(kl_divergence, "NumPy")(diverged())
+
+
+# ---- hellinger_distance ----
+
+conventions(hellinger_distance, "paper", "as catalogued, the half not confirmed", squared=True)
+
+
+def hellinger(x, other, /, *, axis=-1, squared=False, halved=True, root=np.sqrt, reduce=np.sum, half=0.5):
+    square = reduce((root(x) - root(other)) ** 2, axis=axis)
+    square = square * x.dtype.type(half) if halved else square
+    return square if squared else np.sqrt(square)
+
+
+def wrong_hellinger(name, kind, **how):
+    @mistake(hellinger_distance, name, kind=kind)
+    def _(x, other, /, **options):
+        return hellinger(x, other, **(options | how))
+
+
+wrong_hellinger("half left out", "denominator", half=1.0)
+wrong_hellinger("mean in place of sum", "denominator", reduce=np.mean)
+wrong_hellinger("Euclidean: no roots of the probabilities", "statistic", root=lambda p: p)
+wrong_hellinger("always squared", "option not read", squared=True)
+wrong_hellinger("never squared", "option not read", squared=False)
+
+
+@mistake(hellinger_distance, "angle of the overlap", kind="statistic")
+def _(x, other, /, *, axis=-1, squared=False, halved=True):
+    return np.arccos(np.clip(np.sum(np.sqrt(x * other), axis=axis), -1, 1))
+
+
+honest(hellinger_distance, "NumPy")(hellinger)
