@@ -29,9 +29,9 @@ def root_mean_square(xp, x, eps, *, roomy):
     usual = (largest > low) & (largest < high) | (largest == 0) | ~xp.isfinite(largest)
     scale = xp.where(usual, xp.ones_like(largest), largest)
     x = x / scale
-    square = mean(xp, x * x, roomy=roomy)
-    # XLA divides once by the square of scale: 0 / 0 where that vanishes
-    return scale * xp.sqrt(square if eps == 0 else square + eps / scale / scale)
+    least = eps / scale
+    least = xp.where(least > 0, least / scale, least)  # XLA divides by the square of scale: 0 / 0 where that vanishes
+    return scale * xp.sqrt(mean(xp, x * x, roomy=roomy) + least)
 
 
 def sum_leading(xp, x):

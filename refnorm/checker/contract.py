@@ -179,7 +179,8 @@ def _rowwise(call: Call) -> bool:
         return False
     alone = replace(call, arrays=[x[-1:], *call.arrays[1:]])
     try:
-        return alike(alone, wanted[-1:], alone.wanted)
+        # in float64, not in yardsticks: where the data are coarse those let rows pass that do hang together
+        return np.allclose(alone.wanted, wanted[-1:], rtol=1e-9, atol=0, equal_nan=True)
     except ValueError:  # the other arrays belong to all rows
         return False
 
