@@ -61,6 +61,12 @@ def bent(xp, planes, v, weight, bias, var, kind, size, eps):
     return xp.reshape(affine(y, w, b), planes.shape)
 
 
+def summable(xp, kind, planes) -> bool:
+    """Return whether a kernel can take the mean squares of a kind, which it adds up as variance and square of the mean:
+    of an infinity those are NaN, so that such data take the formula in either lane."""
+    return kind in ("b0", "s0", "s1") or bool(xp.all(xp.isfinite(planes)))
+
+
 def bent_by_kernel(xp, planes, v, weight, bias, var, kind, groups, eps, out):
     """Return it by a kernel; the variance over the batch is taken of a view with the channels first."""
     n, c = planes.shape[:2]
@@ -169,7 +175,7 @@ def evonorm(x, v=None, weight=None, bias=None, var=None, /, *, kind, groups=None
         elements(x, channel)
     check_out(out, x, v, weight, bias, var)
     planes, into = moved(xp, channel, 1, x, out)
-    if takes(kernels, planes, v, weight, bias, var):
+    if takes(kernels, planes, v, weight, bias, var) and summable(xp, kind, planes):
         y = bent_by_kernel(xp, planes, v, weight, bias, var, kind, groups, eps, into)
     else:
         y = bent(xp, planes, v, weight, bias, var, kind, size, eps)
