@@ -12,14 +12,10 @@ __all__ = ["one_of_each_module"]
 
 
 def one_of_each_module(names=None):
-    """Return the parameters of a test over `names`, all operators when left out: the first of a module as it is, the
-    others marked `full`."""
-    first = {}
-    for name in OPERATORS if names is None else names:
-        operator = OPERATORS[name]
-        first.setdefault((operator.wing, operator.idea), name)
-    chosen = set(first.values())
-    return [
-        name if name in chosen else pytest.param(name, marks=pytest.mark.full)
-        for name in (OPERATORS if names is None else names)
-    ]
+    """Return the parameters of a test over `names`, all operators when left out: one a module as it is, the first that
+    has a kernel if any has, and the others marked `full`."""
+    names = list(OPERATORS if names is None else names)
+    chosen = {}
+    for name in sorted(names, key=lambda name: OPERATORS[name].kernel is None):  # the order stays among equals
+        chosen.setdefault((OPERATORS[name].wing, OPERATORS[name].idea), name)
+    return [name if name in chosen.values() else pytest.param(name, marks=pytest.mark.full) for name in names]

@@ -6,17 +6,21 @@ from .sums import two_sum
 __all__ = ["gather", "segment_counts", "segment_extremes", "segment_sums"]
 
 
+def told_apart(xp, ids, segments):
+    """Return the ids in the library's own integers, `segments` for those that belong to none."""
+    ids = xp.astype(ids, xp.arange(1, device=device(ids)).dtype)
+    return xp.where((ids >= 0) & (ids < segments), ids, xp.full_like(ids, segments))
+
+
 def sort_ids(xp, ids, segments):
     """Return (order, ids in it, where each segment starts, its size): the members of a segment in a row.
 
-    An id outside 0..segments - 1 belongs to no segment; such members come last.
+    What belongs to no segment comes last.
     """
-    all_ids = xp.arange(segments + 1, device=device(ids))
-    ids = xp.astype(ids, all_ids.dtype)
-    ids = xp.where((ids >= 0) & (ids < segments), ids, xp.full_like(ids, segments))
+    ids = told_apart(xp, ids, segments)
     order = xp.argsort(ids, stable=True)
     ids = xp.take(ids, order)
-    ends = xp.searchsorted(ids, all_ids)
+    ends = xp.searchsorted(ids, xp.arange(segments + 1, device=device(ids)))
     return order, ids, ends[:-1], ends[1:] - ends[:-1]
 
 
@@ -81,6 +85,5 @@ def at_first(xp, state, first):
 
 def gather(xp, y, ids, segments):
     """Return for every member the row of `y` of its segment; 0 where it has none."""
-    there = (ids >= 0) & (ids < segments)
-    rows = xp.take(y, xp.where(there, ids, xp.zeros_like(ids)), axis=0)
-    return xp.where(there[:, None], rows, xp.zeros_like(rows))
+    none = xp.zeros((1, y.shape[1]), dtype=y.dtype, device=device(y))
+    return xp.take(xp.concat([y, none], axis=0), told_apart(xp, ids, segments), axis=0)

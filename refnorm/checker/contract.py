@@ -34,7 +34,7 @@ def contract_layer(candidate, trials: list[Trial], pace: Pace, strict: bool) -> 
     _repeatability(layer, candidate, _fullest(able), strict)
     _memory(layer, candidate, able, pace)
     # the fewest numbers a row, so that many rows stay cheap, but not so few that every row is the same
-    able = [t for t in able if t.call.dtype == able[0].call.dtype and _rowwise(t.call) and t.call.arrays[0][0].size > 4]
+    able = [t for t in able if t.call.dtype == able[0].call.dtype and t.call.arrays[0][0].size > 4 and _rowwise(t.call)]
     if not able or pace.spent:
         if pace.spent:
             layer.cut(f"rows: {pace.spent}")
@@ -180,8 +180,8 @@ def _rowwise(call: Call) -> bool:
     x = call.arrays[0]
     if x.ndim < 2 or isinstance(call.answer, tuple) or call.wanted.shape[:1] != x.shape[:1]:
         return False
-    noise = np.random.default_rng(x.size).uniform(0.5, 2.0, x.shape)
-    rows, last = (replace(call, arrays=[a.astype(x.dtype), *call.arrays[1:]]) for a in (x * noise, (x * noise)[-1:]))
+    spread = (x * np.random.default_rng(x.size).uniform(0.5, 2.0, x.shape)).astype(x.dtype)
+    rows, last = (replace(call, arrays=[a, *call.arrays[1:]]) for a in (spread, spread[-1:]))
     try:
         return np.allclose(last.wanted, rows.wanted[-1:], rtol=1e-9, atol=0, equal_nan=True)
     except ValueError:  # the other arrays belong to all rows

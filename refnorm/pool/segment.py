@@ -53,42 +53,43 @@ def pooled(xp, x, ids, segments, reduce, fill, *, roomy):
 
 def pulled_back(xp, x, g, ids, segments, reduce):
     """Return the cotangent of rows of x."""
+    if reduce == "mean":
+        n = xp.astype(segment_counts(xp, ids, segments), g.dtype)[:, None]
+        g = g / xp.where(n > 0, n, xp.ones_like(n))
     if reduce in ("sum", "mean"):
-        n = gather(xp, xp.astype(segment_counts(xp, ids, segments), g.dtype)[:, None], ids, segments)
-        g = gather(xp, g, ids, segments)
-        return g / xp.where(n > 0, n, xp.ones_like(n)) if reduce == "mean" else g
+        return gather(xp, g, ids, segments)
     _, place, _ = segment_extremes(xp, x if reduce == "max" else -x, ids, segments)
     mine = gather(xp, place, ids, segments) == xp.arange(x.shape[0], device=device(x))[:, None]
     return xp.where(mine, gather(xp, g, ids, segments), xp.zeros_like(x))
 
 
-def in_order(ids, segments):
-    """Return all members in the order of their segments, and where each of those starts, for the kernels."""
-    order, ends = scratch(len(ids), "intp"), np.zeros(segments + 2, "intp")
+def starts(ids, segments, order=None):
+    """Return where each segment starts among members in their order, for the kernels, which fill in an `order`."""
+    ends = np.zeros(segments + 2, "intp")
     kernels.order_by_id(ids, ends, order)
-    return order, ends
+    return ends
 
 
 def reduced(rows, ids, segments, how, fill):
     """Return rows reduced by the kernels: in one walk where all sums fit in cache."""
     shape = (segments, rows.shape[1])
     if 16 * math.prod(shape) <= CACHE:
-        sizes = np.zeros(segments + 2, "intp")
-        kernels.order_by_id(ids, sizes, None)
-        args = ids, sizes, how, fill, scratch((segments, 2, rows.shape[1]), "float64")
+        members, ends, sums = ids, starts(ids, segments), scratch((segments, 2, rows.shape[1]), "float64")
     else:
-        args = *in_order(ids, segments), how, fill, None
-    return run(kernels.segment_pool, rows, *args, shape=shape, units=segments)
+        members, sums = scratch(len(ids), "intp"), None
+        ends = starts(ids, segments, members)
+    return run(kernels.segment_pool, rows, members, ends, how, fill, sums, shape=shape, units=segments)
 
 
 def by_kernel(rows, g, ids, segments, reduce):
     """Return the cotangent of rows by the kernels: of extremes the members have to be found first."""
-    how, shape, (order, ends) = REDUCTIONS.index(reduce), (segments, rows.shape[1]), in_order(ids, segments)
-    table = np.diff(ends[:-1])
     if reduce in ("max", "min"):
-        sign, firsts = 1.0 if reduce == "max" else -1.0, scratch(shape, "intp")
-        table = run(kernels.segment_firsts, rows, ends, order, sign, out=firsts, shape=shape, units=segments)
-    return run(kernels.segment_pool_vjp, rows, g, ids, how, table, segments)
+        order, shape, sign = scratch(len(ids), "intp"), (segments, rows.shape[1]), 1.0 if reduce == "max" else -1.0
+        args = starts(ids, segments, order), order, sign
+        table = run(kernels.segment_firsts, rows, *args, out=scratch(shape, "intp"), shape=shape, units=segments)
+    else:
+        table = np.diff(starts(ids, segments)[:-1])
+    return run(kernels.segment_pool_vjp, rows, g, ids, REDUCTIONS.index(reduce), table, segments)
 
 
 @operator(

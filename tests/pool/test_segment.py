@@ -90,3 +90,23 @@ def test_torch_scatter_reduce_and_its_gradient(torch, reduce, theirs):
     np.testing.assert_allclose(segment_pool(x, ids, segments=6, reduce=reduce), y.detach().numpy(), rtol=1e-14)
     (dx,) = torch.autograd.grad(y, t, torch.from_numpy(g))
     np.testing.assert_allclose(segment_pool_vjp(g, x, ids, segments=6, reduce=reduce), dx.numpy(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+def test_ids_of_any_integers(torch, lane, dtype):
+    rng = np.random.default_rng(4)
+    x, ids = rng.normal(size=(30, 3)), rng.integers(0, 9, 30)  # 7 and 8 are in no segment
+    wanted = segment_pool(x, ids, segments=7), segment_pool_vjp(x[:7], x, ids, segments=7)
+    given = torch.from_numpy(x), torch.from_numpy(ids.astype(dtype))
+    with refnorm.lane(lane if cpu_level() else "formula"):
+        np.testing.assert_allclose(segment_pool(*given, segments=7), wanted[0], rtol=1e-14)
+        np.testing.assert_allclose(segment_pool_vjp(given[0][:7], *given, segments=7), wanted[1], rtol=1e-14)
+
+
+def test_torch_shares_the_gradient_of_equal_members(torch):
+    x = torch.ones(2, 1, requires_grad=True)
+    y = torch.zeros(1, 1).scatter_reduce(0, torch.zeros(2, 1, dtype=torch.int64), x, "amax", include_self=False)
+    y.backward()
+    assert x.grad.tolist() == [[0.5], [0.5]]
+    assert segment_pool_vjp(np.ones((1, 1)), np.ones((2, 1)), np.zeros(2, int), segments=1, reduce="max")[1] == 0
