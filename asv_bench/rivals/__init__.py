@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from refnorm import OPERATORS
-from refnorm._cases import Draw, booleans, normal, permutation, positive, uniform
+from refnorm._cases import Draw, booleans, integers, normal, permutation, positive, uniform
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 FAMILIES = ("torch", "inductor", "onnxruntime", "numba", "jax", "numpy")
@@ -53,6 +53,7 @@ IMAGES = normal(32, 64, 112, 112)
 PLANES = normal(32, 64, 56, 56)
 CHANNELS = (normal(64), normal(64))
 SQUARE = normal(4096, 4096)
+MEMBERS = normal(10**6, 64)
 MAX = {"window": 3, "stride": 2, "padding": 1}
 CASES = (
     Case("layer_norm 4096x4096", "layer_norm", (SQUARE, normal(4096), normal(4096))),
@@ -84,6 +85,8 @@ CASES = (
     Case("adaptive_avg_pool 7x7", "adaptive_avg_pool", (IMAGES,), {"output_size": 7}),
     Case("gem_pool p=3", "gem_pool", (normal(32, 512, 28, 28),), {"p": 3.0, "axis": (2, 3)}),
     Case("gem_pool p=2.37", "gem_pool", (normal(32, 512, 28, 28),), {"p": 2.37, "axis": (2, 3)}),
+    Case("segment_pool to 1000", "segment_pool", (MEMBERS, integers(10**6, high=1000)), {"segments": 1000}),
+    Case("segment_pool to 30000", "segment_pool", (MEMBERS, integers(10**6, high=30000)), {"segments": 30000}),
     Case("walsh_hadamard 4096x4096", "walsh_hadamard_transform", (SQUARE,)),
     Case("fastfood 4096x4096", "fastfood_project", (SQUARE, signs(4096), permutation(4096), normal(4096))),
     Case("layer_norm_vjp 4096x4096", "layer_norm", (SQUARE, normal(4096), normal(4096)), vjp=True),

@@ -20,6 +20,7 @@ def calls(case, arrays):
         "group_norm": group_norm, "lp_normalize": lp_normalize, "adaptive_avg_pool": adaptive_avg_pool,
         "gem_pool": gem_pool, "walsh_hadamard_transform": walsh_hadamard_transform,
         "fastfood_project": fastfood_project, "weight_norm": weight_norm,
+        "segment_pool": segment_pool,
     }  # fmt: skip
     gradient = {"layer_norm": layer_norm_vjp, "softmax": softmax_vjp}
     f = (gradient if case.vjp else forward).get(case.operator)
@@ -92,6 +93,17 @@ def adaptive_avg_pool(case, x):
 def gem_pool(case, x):
     p = case.options["p"]
     yield "allocates", lambda: x.clamp(min=1e-6).pow(p).mean((2, 3)).pow(1 / p)
+
+
+def segment_pool(case, x, ids):
+    n = case.options["segments"]
+    y = torch.empty(n, x.shape[1])
+
+    def call():
+        y.zero_().index_add_(0, ids, x)
+        return y.div_(torch.bincount(ids, minlength=n).clamp(min=1)[:, None])
+
+    yield "index_add, out given", call
 
 
 def walsh_hadamard_transform(case, x):
