@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _json(sub)
     sub = _command(commands, "peers", "judge the operators of the installed frameworks")
     sub.add_argument("framework", nargs="*", help="torch, onnxruntime, keras: all that are installed when left out")
+    sub.add_argument("--operator", action="append", metavar="NAME", help="only this one; may be given more than once")
     _seed(sub)
     _json(sub)
     _command(commands, "include", "print the folder of refnorm.h, the header for C")

@@ -84,10 +84,12 @@ def selftest(arguments) -> int:
 def peers(arguments) -> int:
     """Judge the operators of the installed frameworks."""
     from ..peers import FRAMEWORKS, absent, peers
+    from . import find_operator
 
     unknown = [name for name in arguments.framework if name not in FRAMEWORKS]
     if unknown:
         raise ValueError(f"no framework {unknown[0]!r}; there are {', '.join(FRAMEWORKS)}")
+    wanted = [find_operator(name).name for name in arguments.operator or ()]
     reports = {}
     with talk_to_stderr(arguments.json), progress() as told:
         for framework in arguments.framework or FRAMEWORKS:
@@ -95,6 +97,8 @@ def peers(arguments) -> int:
                 print(f"{framework}: not installed: {', '.join(missing)}", file=sys.stderr)
                 continue
             for peer in peers(framework):
+                if wanted and peer.operator not in wanted:
+                    continue
                 if told:
                     told(f"{peer.operator} of {framework}")
                 reports[framework, peer.operator] = peer.judged(arguments.seed)

@@ -303,7 +303,9 @@ def test_a_seed_gives_the_same_report_and_another_one_other_inputs():
     def wrong(x, *w, **k):
         return rms(x, *w, **k) * x.dtype.type(1.01)
 
-    one, two, other = (refnorm.check(wrong, "rms_norm", seed=s, budget=1e9).as_dict() for s in (5, 5, 6))
+    one, two, other = (
+        refnorm.check(wrong, "rms_norm", seed=s, dtypes=("float32",), budget=1e9).as_dict() for s in (5, 5, 6)
+    )
     for said in (one, two, other):
         del said["seconds"]
     assert one == two

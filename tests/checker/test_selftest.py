@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sampled import one_of_each_module
+from sampled import a_few_of_each_wing
 
 from refnorm import OPERATORS
 from refnorm.checker import find_operator, plan, trial
@@ -14,10 +14,10 @@ SEED = 20261123
 
 
 def quick(name, seed=1):
-    return selftest([name], seed=seed, mutants=False)
+    return selftest([name], seed=seed, mutants=False, brief=True)
 
 
-@pytest.mark.parametrize("name", one_of_each_module())
+@pytest.mark.parametrize("name", a_few_of_each_wing())
 def test_the_checker_is_right_about_every_implementation(name):
     """One test an operator: xdist then runs each once, in one worker."""
     result = selftest([name], seed=SEED, mutants=False, brief=True)
@@ -73,7 +73,7 @@ def test_an_absolute_tolerance_is_found_out(monkeypatch):
 
 def test_a_limit_too_tight_is_found_out(monkeypatch):
     monkeypatch.setattr(trial, "bound", lambda grade, n: 0.5)
-    result = quick("layer_norm")
+    result = quick("weight_standardization")
     assert [line for line in result.lines if line.sort == "honest" and not line.ok]
 
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from sampled import one_of_each_module
+from sampled import a_few_of_each_wing
 
 import refnorm
 from refnorm.checker import calls, find_operator, manifest, plan, vectors
@@ -99,7 +99,7 @@ def gradients_of(path, change=lambda d: d):
 # ---- what is written ----
 
 
-@pytest.mark.parametrize("name", one_of_each_module())
+@pytest.mark.parametrize("name", a_few_of_each_wing())
 def test_a_file_holds_the_calls_of_a_check(name, tmp_path):
     path, op = tmp_path / "v.npz", find_operator(name)
     count = export(name, path, seed=7, dtypes=["float32"])
