@@ -103,11 +103,19 @@ INLINE beam bgate_fine(beam x, beam z) {
 }
 
 /* top / (1 + 2^t) with t = z * slope, for answers of float: the polynomial is good to 8e-13, so that one float in 50,000
- * is rounded otherwise than the exact number. Where t is not known to be tame, below 1021, it is held between -1021,
+ * is rounded otherwise than the exact number, and the fine one to 3e-16, for what may yet cancel against a bias. Where t is not known to be tame, below 1021, it is held between -1021,
  * which 1 does not feel, and 1024, where the power is infinite. All vectors go through each step together: one after the
  * other, their chains of dependent instructions fill the scheduler. */
 #if defined(__GNUC__) && LEVEL < 4
-INLINE beam bgate(beam top, beam z, beam slope, int tame) {
+INLINE beam bgate(beam top, beam z, beam slope, int tame, int fine) {
+    static const double rough[] = {
+        0x1.61c4f6df762f3p-20, 0x1.00d8536e5562ap-16, 0x1.430aa87e173ccp-13, 0x1.5d874d06bff5fp-10, 0x1.3b2ab5ed71cb1p-7,
+        0x1.c6b08dced3900p-5, 0x1.ebfbdff8ede78p-3, 0x1.62e42fef89d1bp-1, 1};
+    static const double exact[] = {
+        0x1.e8b761d525a94p-28, 0x1.b689b4ad53a7dp-24, 0x1.62be6863ff23ep-20, 0x1.ffcb3f1b1d794p-17, 0x1.43091387c71f5p-13,
+        0x1.5d87fea4a7561p-10, 0x1.3b2ab6fb8208dp-7, 0x1.c6b08d7039559p-5, 0x1.ebfbdff82c61fp-3, 0x1.62e42fefa3a28p-1, 1};
+    const double *c = fine ? exact : rough;
+    const int degree = fine ? 10 : 8;
     vd r[PIECES], n[PIECES], e[PIECES];
     if (tame) {
         EACH n[k] = z.p[k] * slope.p[k] + 0x1.8p52;
@@ -117,25 +125,20 @@ INLINE beam bgate(beam top, beam z, beam slope, int tame) {
         EACH n[k] = r[k] + 0x1.8p52;
         EACH r[k] = r[k] - (n[k] - 0x1.8p52);
     }
-    EACH e[k] = r[k] * 0x1.61c4f6df762f3p-20 + 0x1.00d8536e5562ap-16;
-    EACH e[k] = e[k] * r[k] + 0x1.430aa87e173ccp-13;
-    EACH e[k] = e[k] * r[k] + 0x1.5d874d06bff5fp-10;
-    EACH e[k] = e[k] * r[k] + 0x1.3b2ab5ed71cb1p-7;
-    EACH e[k] = e[k] * r[k] + 0x1.c6b08dced3900p-5;
-    EACH e[k] = e[k] * r[k] + 0x1.ebfbdff8ede78p-3;
-    EACH e[k] = e[k] * r[k] + 0x1.62e42fef89d1bp-1;
-    EACH e[k] = e[k] * r[k] + 1.0;
+    EACH e[k] = vset(c[0]);
+    for (int i = 1; i <= degree; i++) EACH e[k] = e[k] * r[k] + c[i];
     EACH e[k] = (vd)((vi)e[k] + ((vi)n[k] << 52));
     EACH top.p[k] = top.p[k] / (1.0 + e[k]);
     return top;
 }
 #else
-INLINE beam bgate(beam top, beam z, beam slope, int tame) {
+INLINE beam bgate(beam top, beam z, beam slope, int tame, int fine) {
     beam e;
     (void)tame;
     z = bmul(z, slope);
     EACH e.p[k] = -vabs(z.p[k]) * 0x1.62e42fefa39efp-1;
-    vexps(e.p, PIECES);
+    if (fine) EACH e.p[k] = vexp_fine(e.p[k], vset(0));
+    else vexps(e.p, PIECES);
     EACH z.p[k] = -z.p[k];
     return bgate_with(top, z, e);
 }

@@ -9,7 +9,7 @@ from rows cimport inverse_of
 cdef extern from "beams.h" nogil:
     beam bdivide(beam, beam)
     beam bmax(beam, beam)          # the second where one is NaN
-    beam bgate(beam top, beam z, beam slope, bint tame)     # top / (1 + 2^(z * slope)), for answers of float
+    beam bgate(beam top, beam z, beam slope, bint tame, bint fine)   # top / (1 + 2^(z * slope)), of float
     beam bgate_fine(beam x, beam z)                         # x / (1 + e^-z)
 
 cdef enum:                         # what bends
@@ -64,7 +64,7 @@ cdef inline void gate_beats(const tile *x, char *y, Py_ssize_t stride, const cur
     for i in range(x.beats):
         t = bload(<const real *>p)
         if sizeof(real) == 8: t = bgate_fine(bmul(t, bload(anew(l.scale + lane))), bmul(t, bload(anew(l.slope + lane))))
-        else: t = bgate(t, t, bload(anew(l.slope + lane)), False)
+        else: t = bgate(t, t, bload(anew(l.slope + lane)), False, True)
         t = bmuladd(t, bload(anew(l.gain + lane)), bload(anew(l.rest + lane)))
         bprefetch(ahead, sizeof(real))
         if stream: bstream(<real *>y, t)
@@ -81,7 +81,7 @@ cdef inline void tame_beats(const tile *x, char *y, Py_ssize_t stride, const cur
     cdef Py_ssize_t i, step = x.step
     for i in range(x.beats):
         t = bload(<const real *>p)
-        t = bgate(t, t, bload(anew(l.slope + lane)), True)
+        t = bgate(t, t, bload(anew(l.slope + lane)), True, True)
         t = bmuladd(t, bload(anew(l.gain + lane)), bload(anew(l.rest + lane)))
         bprefetch(ahead, sizeof(real))
         if stream: bstream(<real *>y, t)

@@ -14,7 +14,7 @@ cdef extern from "beams.h" nogil:
     beam bload(...)
     void bstore(...)
     beam bmul(beam, beam)
-    beam bgate(beam top, beam z, beam slope, bint tame)     # top / (1 + 2^(z * slope)), for answers of float
+    beam bgate(beam top, beam z, beam slope, bint tame, bint fine)   # top / (1 + 2^(z * slope)), of float
     bint bcalm(...)                                         # (z, n, limit): whether no |z| is above the limit
 
 
@@ -204,12 +204,12 @@ cdef void multiply(const real *x, const real *z, double *h, Py_ssize_t n, double
         while j + BEAM <= n:
             prefetch(ahead + j)
             gate = bload(z + j)
-            bstore(h + j, bgate(bmul(bload(x + j), gate), gate, slope, True))
+            bstore(h + j, bgate(bmul(bload(x + j), gate), gate, slope, True, False))
             j += BEAM
     while sizeof(real) < 8 and j + BEAM <= n:
         prefetch(ahead + j)
         gate = bload(z + j)
-        bstore(h + j, bgate(bmul(bload(x + j), gate), gate, slope, False))
+        bstore(h + j, bgate(bmul(bload(x + j), gate), gate, slope, False, False))
         j += BEAM
     while j + 4 * VW <= n:
         prefetch(ahead + j)
