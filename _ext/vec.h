@@ -523,6 +523,15 @@ INLINE vd vlost(vd a, vd b, vd d) {
 #define lskip(p) OF_TYPE(skip, p)(p)
 #define lstore(p, v) OF_TYPE(lay, p)(p, v)
 #define llarger(a, b) _Generic((a), rf: larger_rf, rd: larger_rd)(a, b)
+/* to y, a register of the largest of the n that lie `at` bytes from x */
+#define LARGEST(type, line) \
+    INLINE void largest_##type(type *y, const char *x, const Py_ssize_t *at, Py_ssize_t n) { \
+        line most = line_##type((const type *)(x + at[0])); \
+        for (Py_ssize_t t = 1; t < n; t++) most = larger_##line(most, line_##type((const type *)(x + at[t]))); \
+        lay_##type(y, most); }
+LARGEST(float, rf) LARGEST(double, rd)
+#undef LARGEST
+#define largest(y, x, at, n) OF_TYPE(largest, y)(y, x, at, n)
 
 /* ---- memory ---- */
 

@@ -4,8 +4,10 @@ from libc.stdint cimport int32_t
 from vec cimport *
 from arrays cimport *
 from planes cimport *
+from rows cimport FAR
 
 cdef enum:
+    TAPS = 64
     AHEAD = 1024                   # cells from the one in use to the one to prefetch
 
 
@@ -60,6 +62,27 @@ cdef void give(int kind, const wide *line, char *row, Py_ssize_t step, Py_ssize_
         if kind == c'd': give_kind(line, row, step, n, <double *>NULL)
         elif kind == c'e': give_kind(line, row, step, n, <f16 *>NULL)
         else: give_kind(line, row, step, n, <bf16 *>NULL)
+
+
+# ---- channels side by side ----
+
+# Where the cells under a row of windows begin, in bytes from x, at most TAPS of them; how many they are.
+cdef inline Py_ssize_t taps_under(const Planes *p, Py_ssize_t row, Py_ssize_t *at, Py_ssize_t *offset, Walk *w) noexcept nogil:
+    cdef Py_ssize_t t
+    offset[0] = under(p, row, w)
+    for t in range(w.total):
+        at[t] = w.offset
+        next_tap(p, w)
+    return w.total
+
+
+# Whether the lanes are channels and the cells under a window few: then each lane is taken through all of them at once.
+cdef bint by_cell(const Planes *p, Py_ssize_t item) noexcept nogil:
+    cdef const Axis *lane = &p.axis[p.rows]
+    cdef Py_ssize_t taps = 1
+    cdef int a
+    for a in range(p.rows): taps *= min(p.axis[a].window, TAPS + 1)
+    return p.channels > 1 and lane.near == item and lane.far == item and taps <= TAPS
 
 
 # ---- max ----
@@ -177,12 +200,39 @@ cdef void max_plane(const Planes *p, const char *x, char *y, const wide *_) noex
         o += e.windows
 
 
+# The last step goes back over lanes already done.
+cdef inline void max_cells(const char *x, const Py_ssize_t *at, Py_ssize_t taps, wide *y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j = 0, t
+    cdef wide most
+    while n >= LINE(y) and j < n:
+        j = min(j, n - LINE(y))
+        largest(y + j, x + j * sizeof(wide), at, taps)
+        j += LINE(y)
+    for j in range(j, n):
+        most = (<const wide *>(x + at[0]))[j]
+        for t in range(1, taps): most = larger(most, (<const wide *>(x + at[t]))[j])
+        y[j] = most
+
+
+cdef void max_plane_by_cell(const Planes *p, const char *x, char *y, const wide *_) noexcept nogil:
+    cdef Py_ssize_t at[TAPS]
+    cdef Py_ssize_t row, offset, taps
+    cdef Walk w
+    for row in range(count_rows(p, True)):
+        taps = taps_under(p, row, at, &offset, &w)
+        max_cells(x, at, taps, <wide *>(y + offset), p.axis[p.rows].windows)
+
+
 cdef void max_units(Py_ssize_t lo, Py_ssize_t hi, Planes *p, void *x, void *y, const wide *_) noexcept nogil:
     cdef int n = ndim_of(x) - 2
     cdef Py_ssize_t units
+    cdef const char *px
+    cdef char *py
     while lo < hi:
         units = bundle(p, lo, hi)
-        max_plane(p, bytes_of(x) + offset_of(x, lo, n), bytes_of(y) + offset_of(y, lo, n), _)
+        px, py = bytes_of(x) + offset_of(x, lo, n), bytes_of(y) + offset_of(y, lo, n)
+        if by_cell(p, sizeof(wide)) and p.kind == (c'f' if sizeof(wide) == 4 else c'd'): max_plane_by_cell(p, px, py, _)
+        else: max_plane(p, px, py, _)
         lo += units
 
 
@@ -301,6 +351,76 @@ cdef void sum_columns_exactly(double *total, double *rest, const double *sum, co
             rest[o] += lost[s * o + t]
 
 
+# Whether every window is two by two real cells, two columns from the next, in lines that lie as they are needed.
+cdef bint in_fours(const Planes *p) noexcept nogil:
+    cdef const Axis *rows = &p.axis[0]
+    cdef const Axis *lane = &p.axis[1]
+    cdef Py_ssize_t item = 4 if p.kind == c'f' else 2
+    return (p.kind != c'd' and p.rows == 1 and rows.window == 2 and rows.before == 0
+            and rows.windows * rows.stride + 2 <= rows.size + rows.stride and lane.window == 2 and lane.stride == 2
+            and lane.before == 0 and 2 * lane.windows <= lane.size and lane.near == item and lane.far == item)
+
+
+cdef inline void average_fours(const real *a, const real *b, real *y, Py_ssize_t n, bint past_caches) noexcept nogil:
+    cdef Py_ssize_t j = 0
+    cdef vd u, v
+    while j + 2 * VW <= n:
+        prefetch(a + 2 * j + AHEAD)
+        prefetch(b + 2 * j + AHEAD)
+        u = (vpairs(a + 2 * j) + vpairs(b + 2 * j)) * 0.25
+        v = (vpairs(a + 2 * (j + VW)) + vpairs(b + 2 * (j + VW))) * 0.25
+        if past_caches: vstream2(y + j, u, v)
+        else: vstore2(y + j, u, v)
+        j += 2 * VW
+    for j in range(j, n):
+        put(y + j, ((get(a + 2 * j) + get(a + 2 * j + 1)) + (get(b + 2 * j) + get(b + 2 * j + 1))) * 0.25)
+
+
+# The means of fours without lines of sums, walks and shares.
+cdef void fours_plane(const Planes *p, const char *x, char *y, bint far, const real *_) noexcept nogil:
+    cdef const Axis *rows = &p.axis[0]
+    cdef Py_ssize_t row
+    cdef const char *a
+    cdef char *to
+    for row in range(rows.windows):
+        a, to = x + row * rows.stride * rows.near, y + row * rows.far
+        average_fours(<const real *>a, <const real *>(a + rows.near), <real *>to, p.axis[1].windows,
+                      far and <size_t>to % (2 * VW * sizeof(real)) == 0)
+
+
+cdef inline void average_cells(const char *x, const Py_ssize_t *at, Py_ssize_t taps, real *y, Py_ssize_t n, double share,
+                               bint past_caches) noexcept nogil:
+    cdef Py_ssize_t j = 0, t
+    cdef const real *a
+    cdef vd u, v
+    cdef double d
+    while j + 2 * VW <= n:
+        u = v = vset(-0.0)
+        for t in range(taps):
+            a = <const real *>(x + at[t]) + j
+            u, v = u + vload(a), v + vload(a + VW)
+        if past_caches: vstream2(y + j, u * share, v * share)
+        else: vstore2(y + j, u * share, v * share)
+        j += 2 * VW
+    for j in range(j, n):
+        d = -0.0
+        for t in range(taps): d += get(<const real *>(x + at[t]) + j)
+        put(y + j, d * share)
+
+
+cdef void avg_plane_by_cell(const Planes *p, const char *x, char *y, bint far, const real *_) noexcept nogil:
+    cdef Py_ssize_t at[TAPS]
+    cdef Py_ssize_t row, offset, taps, cells
+    cdef real *to
+    cdef int a
+    cdef Walk w
+    for row in range(count_rows(p, True)):
+        taps = taps_under(p, row, at, &offset, &w)
+        to, cells = <real *>(y + offset), 1
+        for a in range(p.rows): cells *= divisor(&p.axis[a], w.place[a], p.padded)
+        average_cells(x, at, taps, to, p.axis[p.rows].windows, 1.0 / cells, far and <size_t>to % (2 * VW * sizeof(real)) == 0)
+
+
 cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
     cdef const Axis *lane = &p.axis[p.rows]
     cdef Py_ssize_t o = 0, row, rows = count_rows(p, True), t, j, offset
@@ -350,18 +470,32 @@ cdef void avg_plane(const Planes *p, const char *x, char *y) noexcept nogil:
         o += e.windows
 
 
+cdef inline void avg_units(const Planes *p, const char *x, char *y, bint far, const real *_) noexcept nogil:
+    if in_fours(p): fours_plane(p, x, y, far, _)
+    elif by_cell(p, sizeof(real)): avg_plane_by_cell(p, x, y, far, _)
+    else: avg_plane(p, x, y)
+
+
 def avg_pool(Py_ssize_t lo, Py_ssize_t hi, x, window, stride, padding, bint count_include_pad, out):
     cdef Planes p
     cdef void *ox = <void *>x
     cdef void *oy = <void *>out
     cdef int n = len(window)
+    cdef bint far = x.nbytes >= FAR
     cdef Py_ssize_t units
+    cdef const char *px
+    cdef char *py
     lay_out(&p, x, x, out, window, stride, None, padding, count_include_pad)
     with nogil:
         while lo < hi:
             units = bundle(&p, lo, hi)
-            avg_plane(&p, bytes_of(ox) + offset_of(ox, lo, n), bytes_of(oy) + offset_of(oy, lo, n))
+            px, py = bytes_of(ox) + offset_of(ox, lo, n), bytes_of(oy) + offset_of(oy, lo, n)
+            if p.kind == c'f': avg_units(&p, px, py, far, <const float *>NULL)
+            elif p.kind == c'd': avg_plane(&p, px, py)
+            elif p.kind == c'e': avg_units(&p, px, py, False, <const f16 *>NULL)
+            else: avg_units(&p, px, py, False, <const bf16 *>NULL)
             lo += units
+        if far: fence()
 
 
 # ---- gradients ----
