@@ -32,7 +32,7 @@ ARRAYS = {
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "indices", "boxes", "gate_weight",
-    "gate_bias", "confidence",
+    "gate_bias", "confidence", "site_weight", "site_bias",
 }  # fmt: skip
 
 

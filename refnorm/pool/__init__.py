@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = later(
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "grid": ["grid_gather", "grid_scatter_pool"],
+        "local_gem": ["regional_gem_pool", "scale_gem_pool", "strip_gem_pool"],
         "lp": ["lp_pool", "lp_pool_vjp"],
         "masked": ["confidence_grid_pool", "masked_avg_pool", "masked_avg_pool_vjp"],
         "pyramid": [
@@ -19,6 +20,13 @@ __getattr__, __dir__, __all__ = later(
         ],
         "roi": ["roi_align", "roi_align_vjp"],
         "segment": ["segment_pool", "segment_pool_vjp"],
+        "squeeze": [
+            "aggregation_gate",
+            "concurrent_squeeze_excite",
+            "spatial_squeeze_excite",
+            "squeeze_excite",
+            "squeeze_excite_vjp",
+        ],
         "switch": ["max_unpool", "stochastic_pool"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },

@@ -181,8 +181,8 @@ def grid_gather(x, coordinates, /, *, low=0.0, high=1.0, kind="nearest"):
     xp, x, coordinates = prepare(x, coordinates, need=2)
     if x.ndim < 2 or 0 in x.shape[1:]:
         raise ValueError(f"x must have shape (C, *sizes) with no empty axis, got {tuple(x.shape)}")
-    sizes, points = x.shape[1:], coordinates.shape[0] if coordinates.ndim else 0
-    require_shape("coordinates", coordinates, (points, len(sizes)))
+    sizes = x.shape[1:]
+    require_shape("coordinates", coordinates, (*coordinates.shape[:1], len(sizes)))
     spans = grid_span(low, high, len(sizes))
     if kind not in KINDS:
         raise ValueError(f"kind must be 'nearest' or 'linear', got {kind!r}")

@@ -54,22 +54,24 @@ def pyramid(x, levels, reduce, binning, tokens):
     return edges, (x.shape[0], cells, x.shape[1]) if tokens else (x.shape[0], x.shape[1] * cells)
 
 
-def joined(xp, parts, tokens):
-    """Return the levels (N, C, *bins) as one: tokens (N, bins, C), or rows of C bins a level."""
-    n, c = parts[0].shape[:2]
-    if not tokens:
-        return xp.concat([xp.reshape(y, (n, math.prod(y.shape[1:]))) for y in parts], axis=1)
-    flat = [xp.reshape(y, (n, c, math.prod(y.shape[2:]))) for y in parts]
+def as_rows(xp, parts):
+    """Return the levels (N, C, *bins) one behind the other, each flattened."""
+    return xp.concat([xp.reshape(y, (y.shape[0], math.prod(y.shape[1:]))) for y in parts], axis=1)
+
+
+def as_tokens(xp, parts):
+    """Return the levels (N, C, *bins) as (N, bins, C)."""
+    flat = [xp.reshape(y, (*y.shape[:2], math.prod(y.shape[2:]))) for y in parts]
     return xp.permute_dims(xp.concat(flat, axis=2), (0, 2, 1))
 
 
 def parted(xp, y, c, edges, tokens):
-    """Return the levels of `y`, (N, C, *bins): `joined` turned round."""
+    """Return the levels (N, C, *bins) of what `as_tokens` or `as_rows` made of them."""
     parts, start = [], 0
     for level in edges:
         shape = tuple(len(starts) for starts, _ in level)
         size = math.prod(shape) * (1 if tokens else c)
-        part = y[:, start : start + size]
+        part = y[:, start : start + size, ...]
         part = xp.permute_dims(part, (0, 2, 1)) if tokens else part
         parts.append(xp.reshape(part, (y.shape[0], c, *shape)))
         start += size
@@ -169,7 +171,7 @@ def spatial_pyramid_pool(x, /, *, levels=(1, 2, 3, 6), reduce="max", binning="ad
         spare = roomy(x, wide)
         divisors = [per_axis(xp, counts(level), wide.dtype, wide) for level in edges]
         parts = [bin_sums(xp, wide, level, roomy=spare) / n for level, n in zip(edges, divisors, strict=True)]
-    return give_back(xp, joined(xp, parts, tokens), x)
+    return give_back(xp, (as_tokens if tokens else as_rows)(xp, parts), x)
 
 
 @gradient(spatial_pyramid_pool)
@@ -359,7 +361,7 @@ def spatial_pyramid_roi_pool(x, boxes, ids, /, *, stride=16, levels=(1, 2, 3, 6)
     for level in levels:
         wise = reduced_along(xp, y, in_bins(xp, *columns, x.shape[3], level), reduce, roomy=spare)
         parts.append(reduced_along(xp, wise, in_bins(xp, *rows, x.shape[2], level), reduce, roomy=spare))
-    y = joined(xp, parts, False)
+    y = as_rows(xp, parts)
     return give_back(xp, xp.where(xp.isnan(xp.sum(at, axis=1, keepdims=True)), xp.full_like(y, math.nan), y), x)
 
 

@@ -95,7 +95,6 @@ def gather_twin(name, kind_of, **wrong):
 
 
 gather_twin("the nearest always", "statistic", kind="nearest")
-gather_twin("linear always", "statistic", kind="linear")
 gather_twin("nodes at the corners of cells", "place of a parameter", half=0.0)
 gather_twin("wrapped at the border", "tail", wrap=True)
 

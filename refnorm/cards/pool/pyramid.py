@@ -60,7 +60,6 @@ def split(n, o):
 
 pyramid_twin("maximum starts at zero", "tail", how=lambda v, axis: np.maximum(np.max(v, axis=axis), 0))
 pyramid_twin("always the mean", "statistic", how=np.mean)
-pyramid_twin("adaptive bins always", "place of a parameter", cut=lambda n, o, binning: ends(n, o, "adaptive"))
 pyramid_twin("bins that share no cell", "region", cut=lambda n, o, binning: (
     ends(n, o, binning) if binning == "window" else split(n, o)))  # fmt: skip
 pyramid_twin("channels last", "axis", lay=lambda parts, tokens: (
@@ -98,8 +97,6 @@ def box_twin(name, kind_of, how=None, turn=lambda box: box, **wrong):
         return of_box(x, turn(box), ids, levels=levels, how=how or HOW[reduce], **options)
 
 
-box_twin("the other count of cells", "region", kind="code")
-box_twin("the count of the paper always", "region", kind="paper")
 box_twin("x and y changed round", "axis", turn=lambda box: box[:, [1, 0, 3, 2]])
 box_twin("a stride of 16 always", "place of a parameter", stride=16)
 box_twin("always the maximum", "statistic", how=np.max)

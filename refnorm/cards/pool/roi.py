@@ -24,12 +24,14 @@ def bilinear(plane, v, u, border, edge=1):
             + p * (1 - q) * plane[:, below, k] + p * q * plane[:, below, right])  # fmt: skip
 
 
-def align(x, boxes, ids, output_size, scale, samples, aligned, *, border=False, edge=1, middle=0.5, least=True,
-          how=np.mean, nearest=False):  # fmt: skip
+def align(
+    x, boxes, ids, output_size, scale, samples, aligned, *, border=False, edge=1, middle=0.5, least=True, half=0.5,
+    how=np.mean, nearest=False,
+):  # fmt: skip
     tall, wide = output_size if isinstance(output_size, tuple) else (output_size,) * 2
     y = np.empty((len(boxes), x.shape[1], tall, wide), x.dtype)
     for r, i in enumerate(ids):
-        x0, y0, x1, y1 = boxes[r].astype(float) * scale - (0.5 if aligned else 0)
+        x0, y0, x1, y1 = boxes[r].astype(float) * scale - (half if aligned else 0)
         w, h = x1 - x0, y1 - y0
         if not aligned and least:
             w, h = max(w, 1.0), max(h, 1.0)
@@ -51,9 +53,8 @@ def align_twin(name, kind, turn=lambda boxes: boxes, **wrong):
         return align(x, turn(boxes), ids, output_size, **how)
 
 
-align_twin("half a cell off the other way", "place of a parameter", aligned=False)
+align_twin("half a cell put on", "sign", half=-0.5)
 align_twin("scale left out", "place of a parameter", scale=1.0)
-align_twin("always aligned", "place of a parameter", aligned=True)
 align_twin("x and y changed round", "axis", turn=lambda boxes: boxes[:, [1, 0, 3, 2]])
 align_twin("width and height for the far corner", "place of a parameter", turn=lambda boxes: np.concatenate(
     [boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1))  # fmt: skip
