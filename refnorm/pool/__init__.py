@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = later(
             "squeeze_excite",
             "squeeze_excite_vjp",
         ],
+        "strip": ["coordinate_attention", "efficient_local_attention"],
         "switch": ["max_unpool", "stochastic_pool"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },

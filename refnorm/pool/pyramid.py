@@ -102,6 +102,7 @@ def winners(xp, x, edges):
         case("below zero", normal(1, 2, 5, 6, mean=-9.0), levels=(3, 2), tokens=True),
         case("line", normal(2, 3, 11), levels=(1, 4)),
         case("offset", normal(1, 2, 9, 8, mean=1e4), levels=(2, 1), reduce="mean"),
+        case("more bins than cells", normal(2, 2, 2, 5), levels=(6,), reduce="mean"),
         case("no images", normal(0, 3, 6, 6), levels=(1, 2)),
     ],
     bench=case("planes", normal(32, 256, 13, 13)),
@@ -225,9 +226,9 @@ def spatial_pyramid_pool_vjp(
         return give_back(xp, sum(spread[1:], spread[0]), x)
     planes, cells = x.shape[0] * x.shape[1], math.prod(x.shape[2:])
     place = xp.concat([winners(xp, wide, level) for level in edges], axis=2)
-    g = xp.concat([xp.reshape(g, (*g.shape[:2], -1)) if planes else g[..., 0] for g in parts], axis=2)
+    g = xp.concat([xp.reshape(g, (*g.shape[:2], math.prod(g.shape[2:]))) for g in parts], axis=2)
     first = xp.reshape(xp.arange(planes, dtype=place.dtype, device=device(x)), (*x.shape[:2], 1)) * cells
-    rows, ids = xp.reshape(g, (-1, 1)), xp.reshape(first + place, (-1,))
+    rows, ids = xp.reshape(g, (planes * g.shape[2], 1)), xp.reshape(first + place, (planes * g.shape[2],))
     dx = segment_sums(xp, rows, ids, planes * cells, roomy=roomy(x, wide))[0] if planes else wide
     return give_back(xp, xp.reshape(dx, x.shape), x)
 
