@@ -33,7 +33,7 @@ ARRAYS = {
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "indices", "boxes", "gate_weight",
     "gate_bias", "confidence", "site_weight", "site_bias",
-    "row_weight", "column_weight", "row_bias", "column_bias",
+    "level_weight", "level_bias", "row_weight", "column_weight", "row_bias", "column_bias",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = later(
     {
         "._core.windows": ["same_padding"],
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
+        "context": ["frame_channel_gate", "global_context_block", "global_context_gate"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "grid": ["grid_gather", "grid_scatter_pool"],
         "local_gem": ["regional_gem_pool", "scale_gem_pool", "strip_gem_pool"],
