@@ -25,7 +25,7 @@ VOCABULARY = {
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed", "levels", "binning", "tokens",
-    "samples", "aligned", "combine", "split",
+    "samples", "aligned", "combine", "split", "widths",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
@@ -33,7 +33,8 @@ ARRAYS = {
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "indices", "boxes", "gate_weight",
     "gate_bias", "confidence", "site_weight", "site_bias",
-    "level_weight", "level_bias", "row_weight", "column_weight", "row_bias", "column_bias",
+    "level_weight", "level_bias", "scores", "other_weight", "other_bias", "row_weight", "column_weight",
+    "row_bias", "column_bias",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = later(
     {
         "._core.windows": ["same_padding"],
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
+        "branch": ["branch_pool", "gated_fusion", "sampled_width_mixture", "selective_kernel_fusion"],
         "context": ["frame_channel_gate", "global_context_block", "global_context_gate"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "grid": ["grid_gather", "grid_scatter_pool"],

@@ -33,7 +33,7 @@ def softmaxed_first(xp, scores, *, roomy):
     ],
     bench=case("pyramid", normal(4, 5, 64, 32, 32), normal(64), normal(64, 64), normal(64), normal(64, 64)),
     rows=lambda x, rng: (
-        [x[None, :2, :1], *(rng.normal(size=s) for s in ((1,), (1, 1), (1,), (1, 1)))], {}),
+        [x[None, :2, None], *(0.1 * rng.normal(size=s) for s in ((1,), (1, 1), (1,), (1, 1)))], {}),
 )  # fmt: skip
 def global_context_block(
     x, weight, site_weight, gate, level_weight, site_bias=None, level_bias=None, /
@@ -115,7 +115,7 @@ def global_context_block(
         case("no images", normal(0, 3, 4), normal(2, 3), normal(3, 2), normal(3)),
     ],
     bench=case("planes", normal(16, 128, 32, 32), normal(128, 128), normal(128, 128), normal(128)),
-    rows=lambda x, rng: ([x[:, None], rng.normal(size=(2, 1)), rng.normal(size=(1, 2)), rng.normal(size=1)], {}),
+    rows=lambda x, rng: ([x[:, None], *(0.3 * rng.normal(size=s) for s in ((2, 1), (1, 2), 1))], {}),
 )
 def global_context_gate(x, weight, gate_weight, alpha, bias=None, gate_bias=None, /):
     r"""Add to every site of `x` what two linear maps and a rectifier with a slope make of the mean over all sites.

@@ -347,7 +347,7 @@ def concurrent_squeeze_excite(
         case("no images", normal(2, 0, 4, 3), normal(2, 4), normal(4, 2)),
     ],
     bench=case("streams", normal(4, 32, 64, 32, 16), normal(4, 64), normal(64, 4)),
-    rows=lambda x, rng: ([x[:, None, None], rng.normal(size=(3, 1)), rng.normal(size=(1, 3))], {}),
+    rows=lambda x, rng: ([x[:2, None, None], rng.normal(size=(3, 1)), rng.normal(size=(1, 3))], {}),
 )
 def aggregation_gate(x, weight, gate_weight, bias=None, gate_bias=None, /):
     r"""Add streams up, each of its channels scaled by a gate that the stream itself gives.
