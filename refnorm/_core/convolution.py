@@ -5,7 +5,7 @@ import math
 
 from .._xp import device
 
-__all__ = ["convolve", "require_filter"]
+__all__ = ["convolve", "convolve_groups", "require_filter"]
 
 
 def require_filter(name, weight, inputs, ndim, outputs=None) -> int:
@@ -38,3 +38,17 @@ def convolve(xp, x, weight, bias):
         seen = xp.reshape(x[(slice(None), slice(None), *along)], (n, c, math.prod(sizes)))
         y = y + xp.matmul(weight[(slice(None), slice(None), *place)], seen)
     return xp.reshape(y, (n, weight.shape[0], *sizes))
+
+
+def convolve_groups(xp, x, weight):
+    """Return the sums of lines (N, C, n), zeros around, weighed by (D, C / groups, window) in groups of channels."""
+    n, c, size = x.shape
+    d, each, window = weight.shape
+    groups = c // each
+    around = surrounded(xp, x, (window,))
+    weight = xp.reshape(weight, (groups, d // groups, each, window))
+    y = 0.0
+    for start in range(window):
+        seen = xp.reshape(around[:, :, start : start + size], (n, groups, each, size))
+        y = y + xp.matmul(weight[..., start], seen)
+    return xp.reshape(y, (n, d, size))

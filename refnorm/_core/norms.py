@@ -2,7 +2,7 @@
 
 from .sums import total
 
-__all__ = ["length"]
+__all__ = ["length", "power_length"]
 
 
 def length(xp, x, *, roomy):
@@ -14,3 +14,15 @@ def length(xp, x, *, roomy):
     scale = xp.where((scale > low) & (scale < high) | (scale == 0) | ~xp.isfinite(scale), one, scale)
     square = total(xp, (x / scale) ** 2, roomy=roomy)
     return xp.where(square == 0, square, scale * xp.sqrt(xp.where(square == 0, one, square)))
+
+
+def power_length(xp, x, p, *, roomy):
+    """Return (sum x^p)^(1/p) along the last axis, kept, for p > 0; its derivative at 0 is 0."""
+    largest = xp.max(xp.abs(x), axis=-1, keepdims=True)
+    one = xp.ones_like(largest)
+    # scaled only where powers would overflow or vanish: a division would round
+    high, low = xp.finfo(x.dtype).max ** (0.5 / p), xp.finfo(x.dtype).smallest_normal ** (0.5 / p)
+    usual = (largest > low) & (largest < high) | (largest == 0) | ~xp.isfinite(largest)
+    scale = xp.where(usual, one, largest)
+    powers = total(xp, (x / scale) ** p, roomy=roomy)
+    return xp.where(powers == 0, powers, scale * xp.where(powers == 0, one, powers) ** (1 / p))

@@ -3,7 +3,7 @@
 from .._xp import device
 from .sums import two_sum
 
-__all__ = ["gather", "segment_counts", "segment_extremes", "segment_sums"]
+__all__ = ["first_of_each", "gather", "segment_counts", "segment_extremes", "segment_sums"]
 
 
 def told_apart(xp, ids, segments):
@@ -87,3 +87,12 @@ def gather(xp, y, ids, segments):
     """Return for every member the row of `y` of its segment; 0 where it has none."""
     none = xp.zeros((1, y.shape[1]), dtype=y.dtype, device=device(y))
     return xp.take(xp.concat([y, none], axis=0), told_apart(xp, ids, segments), axis=0)
+
+
+def first_of_each(xp, x, ids, segments):
+    """Return the first of the numbers x in each segment; 0 in an empty one."""
+    if x.shape[0] == 0:
+        return xp.zeros((segments,), dtype=x.dtype, device=device(x))
+    order, _, first, counts = sort_ids(xp, ids, segments)
+    y = at_first(xp, xp.take(x, order), first)
+    return xp.where(counts > 0, y, xp.zeros_like(y))

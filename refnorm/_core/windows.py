@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from .._xp import device
 from .sums import two_sum
 
 __all__ = [
-    "Window", "divisors", "per_axis", "same_padding", "slide", "spread", "spread_to_first", "window_sum", "windows",
+    "Window", "cells", "cells_back", "divisors", "per_axis", "same_padding", "slide", "spread", "spread_to_first",
+    "window_sum", "windows",
 ]  # fmt: skip
 
 
@@ -141,6 +143,14 @@ def slide(xp, x, axes: list[Window], fill, combine):
     return x
 
 
+def cells(xp, x, axes: list[Window], fill):
+    """Return what every window sees on a new last axis, in row-major order; `fill` where it sees padding."""
+    for axis, w in enumerate(axes, start=2):
+        x = xp.stack(list(taps(xp, x, axis, w, fill)), axis=-1)
+    spatial = len(axes) + 2
+    return xp.reshape(x, (*x.shape[:spatial], math.prod(x.shape[spatial:])))
+
+
 def window_sum(xp, x, axes: list[Window], *, roomy):
     """Return the sum of every window; without spare precision each addition's rounding is carried along."""
     if roomy:
@@ -196,6 +206,15 @@ def spread(xp, y, axes: list[Window]):
     """Return, at every input, the sum of `y` over the windows that see it."""
     for axis, w in enumerate(axes, start=2):
         parts = [scatter(xp, y, axis, w, tap) for tap in range(w.length)]
+        y = sum(parts[1:], parts[0])
+    return y
+
+
+def cells_back(xp, y, axes: list[Window]):
+    """Return, at every input, the sum of what `y` holds for it in the windows that see it: `cells` turned round."""
+    y = xp.reshape(y, (*y.shape[:-1], *(w.length for w in axes)))
+    for axis, w in reversed(list(enumerate(axes, start=2))):
+        parts = [scatter(xp, y[..., tap], axis, w, tap) for tap in range(w.length)]
         y = sum(parts[1:], parts[0])
     return y
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 from .._cases import case, normal, uniform
 from .._core.channels import as_rows, elements, moved
 from .._core.convolution import convolve, require_filter
+from .._core.grids import multilinear
 from .._core.logistic import sigmoids
 from .._core.moments import centered, root_mean_square
 from .._registry import law, operator
@@ -207,20 +207,8 @@ def a_rectifier_knows_no_scale(f, x, guide, weight, gain_weight, shift_weight):
 
 def interpolated(xp, grid, coordinates):
     """Return a grid (G, *sizes) at coordinates (points, k), from -1, the first node, to 1, the last: (points, G)."""
-    cells = xp.permute_dims(xp.reshape(grid, (grid.shape[0], math.prod(grid.shape[1:]))), (1, 0))
-    spans = []
-    for j, n in enumerate(grid.shape[1:]):
-        at = (xp.clip(coordinates[:, j], -1.0, 1.0) + 1) * ((n - 1) / 2)
-        low = xp.floor(xp.where(xp.isnan(at), xp.zeros_like(at), at))
-        spans.append((n, xp.astype(low, xp.int32), at - low))
-    y = 0.0
-    for corner in itertools.product((0, 1), repeat=len(spans)):
-        index, share = 0, 1.0
-        for (n, low, rest), far in zip(spans, corner, strict=True):
-            index = index * n + xp.clip(low + far, 0, n - 1)
-            share = share * (rest if far else 1 - rest)
-        y = y + share[:, None] * xp.take(cells, index, axis=0)
-    return y
+    at = [(xp.clip(coordinates[:, j], -1.0, 1.0) + 1) * ((n - 1) / 2) for j, n in enumerate(grid.shape[1:])]
+    return multilinear(xp, grid, xp.stack(at, axis=1))
 
 
 def require_grids(x, coordinates, gain, shift) -> None:

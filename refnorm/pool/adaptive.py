@@ -5,11 +5,11 @@ from __future__ import annotations
 import operator as op
 
 from .._cases import case, normal
-from .._core.sums import sum_pair
+from .._core.bins import bin_sums, bins, counts
 from .._core.windows import per_axis
 from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
-from .._xp import check_out, device, give_back, prepare, require_shape, roomy, widen
+from .._xp import check_out, give_back, prepare, require_shape, roomy, widen
 
 kernels = load(__name__)
 
@@ -46,45 +46,9 @@ def sizes_asked(shape, output_size) -> tuple[int, ...]:
     return sizes
 
 
-def bins(n: int, o: int) -> tuple[list[int], list[int]]:
-    """Return where each of `o` bins over `n` cells starts, and where it stops."""
-    return [i * n // o for i in range(o)], [-(-(i + 1) * n // o) for i in range(o)]
-
-
-def counts(spatial, sizes) -> list[list[int]]:
-    """Return, per axis, how many cells each bin has."""
-    pairs = (bins(n, o) for n, o in zip(spatial, sizes, strict=True))
-    return [[stop - start for start, stop in zip(*both, strict=True)] for both in pairs]
-
-
-def cells_by_bin(xp, x, axis, o):
-    """Return `x` with `axis` split in two, `o` bins and the cells of each; zeros behind those of the shorter bins."""
-    n = x.shape[axis]
-    kept, rest = x.shape[:axis], x.shape[axis + 1 :]
-    if n % o == 0:
-        return xp.reshape(x, (*kept, o, n // o, *rest))
-    start, stop = (xp.reshape(xp.asarray(ends, device=device(x)), (o, 1)) for ends in bins(n, o))
-    taps = max(b - a for a, b in zip(*bins(n, o), strict=True))
-    cell = start + xp.arange(taps, device=device(x))
-    seen = xp.take(x, xp.reshape(xp.where(cell < stop, cell, start), (-1,)), axis=axis)
-    inside = xp.reshape(cell < stop, (o, taps, *(1 for _ in rest)))
-    return xp.where(inside, xp.reshape(seen, (*kept, o, taps, *rest)), xp.zeros((), dtype=x.dtype, device=device(x)))
-
-
-def bin_sums(xp, x, sizes, *, roomy):
-    """Return the sum of every bin, one axis after the other; without spare precision roundings are carried along."""
-    lost = None
-    for axis, o in enumerate(sizes, start=2):
-        if o == x.shape[axis]:
-            continue
-        x = cells_by_bin(xp, x, axis, o)
-        if roomy:
-            x = xp.sum(x, axis=axis + 1)
-            continue
-        order = (*range(axis + 1), *range(axis + 2, x.ndim), axis + 1)
-        x, error = (part[..., 0] for part in sum_pair(xp, xp.permute_dims(x, order)))
-        lost = error if lost is None else error + xp.sum(cells_by_bin(xp, lost, axis, o), axis=axis + 1)
-    return x if lost is None else x + lost
+def bins_along(spatial, sizes):
+    """Return where the bins along each axis start and stop."""
+    return [bins(n, o) for n, o in zip(spatial, sizes, strict=True)]
 
 
 def planes(x):
@@ -166,8 +130,8 @@ def adaptive_avg_pool(x, /, *, output_size, out=None):
         y = run(kernels.adaptive_avg_pool, x, out=out, shape=shape, units=planes(x))
     else:
         (wide,) = widen(xp, x)
-        total = bin_sums(xp, wide, sizes, roomy=roomy(x, wide))
-        y = total / per_axis(xp, counts(x.shape[2:], sizes), wide.dtype, wide)
+        edges = bins_along(x.shape[2:], sizes)
+        y = bin_sums(xp, wide, edges, roomy=roomy(x, wide)) / per_axis(xp, counts(edges), wide.dtype, wide)
     return give_back(xp, y, x, out=out)
 
 
@@ -216,8 +180,8 @@ def adaptive_avg_pool_vjp(cotangent, x, /, *, output_size):
         dx = run(kernels.adaptive_avg_pool_vjp, cotangent, shape=x.shape, units=planes(x))
     else:
         (g,) = widen(xp, cotangent)
-        share = g / per_axis(xp, counts(x.shape[2:], sizes), g.dtype, g)
-        dx = bin_sums(xp, share, x.shape[2:], roomy=roomy(x, g))
+        share = g / per_axis(xp, counts(bins_along(x.shape[2:], sizes)), g.dtype, g)
+        dx = bin_sums(xp, share, bins_along(sizes, x.shape[2:]), roomy=roomy(x, g))
     return give_back(xp, dx, x)
 
 

@@ -1,12 +1,14 @@
-"""sum m x / sum m: the mean of what a mask shows, or weighs."""
+"""sum m x / sum m: the mean of what a mask shows, or weighs, of all or of every cell of a grid."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .._cases import booleans, case, normal, uniform
+from .._core.bins import bin_sums, counts
 from .._core.regions import chosen_sites, require_mask
 from .._core.sums import total
+from .._core.windows import per_axis
 from .._registry import gradient, law, operator
 from .._xp import (
     _axes,
@@ -16,10 +18,12 @@ from .._xp import (
     prepare,
     require_along,
     require_shape,
+    require_switch,
     roomy,
     to_rows,
     widen,
 )
+from .adaptive import bins_along, sizes_asked
 
 
 def weights_of(mask):
@@ -186,6 +190,87 @@ def masked_avg_pool_vjp(cotangent, x, mask, /, *, axis, eps=0.0, eps_mode="add")
     return dx, give_back(xp, xp.sum(h * (wide - y), axis=shared, keepdims=True), mask, axis)
 
 
+@operator(
+    paper="bruggemann2023contrastive",
+    cases=[
+        case("cells", normal(2, 3, 6, 8), uniform(2, 1, 6, 8), output_size=(2, 4)),
+        case("sums, not means", normal(2, 3, 7, 5), uniform(2, 1, 7, 5), output_size=(3, 2), average=False),
+        case("loud eps", normal(1, 2, 9), uniform(1, 1, 9), output_size=4, eps=0.5),
+        case("offset", normal(1, 2, 8, 8, mean=1e4), uniform(1, 1, 8, 8), output_size=3),
+        case("no images", normal(0, 3, 4, 4), uniform(0, 1, 4, 4), output_size=2),
+    ],
+    bench=case("cells", normal(16, 256, 64, 64), uniform(16, 1, 64, 64), output_size=7),
+    rows=lambda x, rng: ([x[:, None], rng.random((len(x), 1, x.shape[1]))], {"output_size": 4}),
+)
+def confidence_grid_pool(x, confidence, /, *, output_size, average=True, eps=0.0):
+    r"""Take the mean of each of a given number of bins along the spatial axes of `x`, weighed by a confidence map.
+
+    .. math:: y_b = \frac{s_b}{\bar c_b + \epsilon}, \qquad s_b = \frac{1}{n_b} \sum_{j \in b} c_j x_j, \quad
+        \bar c_b = \frac{1}{n_b} \sum_{j \in b} c_j
+
+    over bins of :math:`n_b` cells, those of :func:`adaptive_avg_pool`; :math:`s_b` itself where `average` is False.
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The data, of shape (N, C, *spatial).
+    confidence : array
+        The weight :math:`c` of each site, of shape (N, 1, *spatial).
+    output_size : int or tuple of int and None
+        Bins along all or each spatial axis, as in :func:`adaptive_avg_pool`.
+    average : bool
+        Whether the sum of a bin is divided by that of its weights, or by its number of cells alone.
+    eps : float
+        Added to the mean confidence of a bin.
+
+    Returns
+    -------
+    y : array
+        (N, C, *output_size), in the dtype, library and device of `x`. What lies where the confidence is exactly 0 has
+        no part in it, be it a NaN; a bin without confidence is NaN with eps = 0.
+    share : array
+        The mean confidence of each bin, of shape (N, 1, *output_size): bins below a threshold are left out by it.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, they are of two libraries, or `average` is no bool.
+    ValueError
+        `confidence` has another shape, `output_size` is below 1 or has the wrong length, a spatial axis is empty, or
+        `eps` is negative.
+
+    Notes
+    -----
+    The released code does not divide (``average=False``), and normalizes what it gets to length 1, which takes the
+    divisor out; it keeps the cells whose share is at least 0.2. See ``refnorm conventions confidence_grid_pool``.
+
+    References
+    ----------
+    Bruggemann et al., Contrastive Model Adaptation for Cross-Condition Robustness in Semantic Segmentation, 2023:
+    CDCLoss.forward of the released code, as catalogued.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x, c = np.array([[[1.0, 5.0, 7.0, 8.0]]]), np.array([[[0.5, 0.5, 1.0, 0.0]]])
+    >>> y, share = refnorm.pool.confidence_grid_pool(x, c, output_size=2)
+    >>> y, share
+    (array([[[3., 7.]]]), array([[[0.5, 0.5]]]))
+    """
+    xp, x, confidence = prepare(x, confidence, need=2)
+    sizes = sizes_asked(x.shape, output_size)
+    require_shape("confidence", confidence, (x.shape[0], 1, *x.shape[2:]))
+    require_along(x, -1, eps)
+    require_switch("average", average)
+    wide, c = widen(xp, x, confidence)
+    spare, edges = roomy(x, wide), bins_along(x.shape[2:], sizes)
+    n = per_axis(xp, counts(edges), wide.dtype, wide)
+    weighed_cells = bin_sums(xp, chosen_sites(xp, c != 0, wide) * c, edges, roomy=spare)
+    weight = bin_sums(xp, c, edges, roomy=spare)
+    y = weighed_cells / (weight + eps * n if average else n)
+    return give_back(xp, y, x), give_back(xp, weight / n, x)
+
+
 @law(masked_avg_pool, normal(4, 9), booleans(4, 9))
 def what_is_hidden_does_not_matter(f, x, mask):
     return f(np.where(mask, x, 7 * x), mask, axis=1, eps=0.5), f(x, mask, axis=1, eps=0.5)
@@ -205,3 +290,19 @@ def one_weight_is_the_mean(f, x, m):
 def eps_counts_as_a_zero_beside(f, x, mask):
     more = np.concatenate([mask, np.ones_like(mask[:, :1])], axis=1)
     return f(x, mask, axis=1, eps=1.0), f(np.concatenate([x, 0 * x[:, :1]], axis=1), more, axis=1)
+
+
+@law(confidence_grid_pool, normal(2, 3, 6, 5), uniform(2, 1, 6, 5))
+def confidence_has_no_unit(f, x, c):
+    return f(x, 8 * c, output_size=3)[0], f(x, c, output_size=3)[0]
+
+
+@law(confidence_grid_pool, normal(2, 3, 6, 4))
+def full_confidence_is_the_mean(f, x):
+    y, share = f(x, 0 * x[:, :1] + 1, output_size=(1, 2))
+    return y * share, x.reshape(*x.shape[:3], 2, -1).sum(axis=(2, 4), keepdims=True)[..., 0] / (x[0, 0].size // 2)
+
+
+@law(confidence_grid_pool, normal(2, 3, 6, 5), uniform(2, 1, 6, 5))
+def shift_comes_through(f, x, c):
+    return f(x + 4, c, output_size=3)[0], f(x, c, output_size=3)[0] + 4

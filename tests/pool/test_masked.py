@@ -1,10 +1,10 @@
-"""masked_avg_pool by hand, refusals, NaN, numpy.average, and the pooling of others under their conventions."""
+"""Masked means by hand, refusals, NaN, numpy.average, and the pooling of others under their conventions."""
 
 import numpy as np
 import pytest
 
 import refnorm
-from refnorm.pool import masked_avg_pool, masked_avg_pool_vjp
+from refnorm.pool import adaptive_avg_pool, confidence_grid_pool, masked_avg_pool, masked_avg_pool_vjp
 
 X = np.array([[[1.0, 10.0], [5.0, 20.0], [9.0, 60.0]]])
 MASK = np.array([[[True], [False], [True]]])
@@ -89,3 +89,39 @@ def test_autograd(torch):
     wanted = torch.autograd.grad(y, (t, w), torch.from_numpy(g))
     for got, want in zip(masked_avg_pool_vjp(g, x, m, axis=1, eps=0.3), wanted, strict=True):
         np.testing.assert_allclose(got, want.numpy(), rtol=1e-12, atol=1e-14)
+
+
+# ---- by the cells of a grid ----
+
+
+def test_cells_by_hand():
+    x, c = np.array([[[1.0, 5.0, 7.0, np.nan]]]), np.array([[[0.5, 0.5, 1.0, 0.0]]])
+    y, share = confidence_grid_pool(x, c, output_size=2)
+    assert (y.tolist(), share.tolist()) == ([[[3.0, 7.0]]], [[[0.5, 0.5]]])
+    assert confidence_grid_pool(x, c, output_size=2, average=False)[0].tolist() == [[[1.5, 3.5]]]
+    assert confidence_grid_pool(x, c, output_size=2, eps=0.5)[0].tolist() == [[[1.5, 3.5]]]
+
+
+def test_cells_as_the_released_code_has_them(torch):
+    """CDCLoss: adaptive means of the weighed features and of the weights, normalized to length 1 afterwards."""
+    rng = np.random.default_rng(3)
+    x, c = torch.from_numpy(rng.normal(size=(2, 4, 9, 10))), torch.from_numpy(rng.random((2, 1, 9, 10)))
+    wanted = torch.nn.functional.adaptive_avg_pool2d(c * x, 7)
+    y, share = confidence_grid_pool(x, c, output_size=7, **refnorm.convention("cma", "confidence_grid_pool"))
+    torch.testing.assert_close(y, wanted, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(share, adaptive_avg_pool(c, output_size=7), rtol=1e-12, atol=0)
+    other, _ = confidence_grid_pool(x, c, output_size=7)
+    unit = torch.nn.functional.normalize
+    torch.testing.assert_close(unit(other, dim=1), unit(wanted, dim=1), rtol=1e-11, atol=1e-12)
+
+
+def test_cells_refuse():
+    x, c = np.ones((1, 2, 4)), np.ones((1, 1, 4))
+    for call, error, said in [
+        (lambda: confidence_grid_pool(x, x, output_size=2), ValueError, "confidence must have shape"),
+        (lambda: confidence_grid_pool(x, c, output_size=2, average=1), TypeError, "average must be True or False"),
+        (lambda: confidence_grid_pool(x, c, output_size=2, eps=-1.0), ValueError, "eps must be finite"),
+        (lambda: confidence_grid_pool(x, c, output_size=(2, 2)), ValueError, "output_size must have one entry"),
+    ]:
+        with pytest.raises(error, match=said):
+            call()

@@ -1,13 +1,15 @@
-"""How masked_avg_pool is got wrong, and what frameworks and released code call it with."""
+"""How masked means are got wrong, and what frameworks and released code call them with."""
 
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...pool.masked import masked_avg_pool
+from ...pool.masked import confidence_grid_pool, masked_avg_pool
 
 conventions(masked_avg_pool, "poolingandattn", "NaN where nothing is shown", eps=0.0)
 conventions(masked_avg_pool, "sentence-transformers", "0 where nothing is shown", eps=1e-9, eps_mode="max")
 conventions(masked_avg_pool, "repri", "init_prototypes, over all shots together: axis=(0, 2, 3)", eps=1e-10)
+conventions(confidence_grid_pool, "cma", "then to length 1; cells below a share of 0.2 left out", average=False)
+conventions(confidence_grid_pool, "paper", "the weighted mean", average=True)
 
 
 def written(x, mask, *, axis, eps=0.0, eps_mode="add", fill=False, less=False, spread=False, harm=False, half=False):
@@ -70,3 +72,45 @@ def _(x, mask, /, *, axis, **options):
 @honest(masked_avg_pool, "NumPy")
 def _(x, mask, /, **options):
     return written(x, mask, **options)
+
+
+def binned(x, output_size, reduce):
+    """Return bins, floor to ceil, of (N, C, *spatial) reduced one after the other."""
+    sizes = output_size if isinstance(output_size, tuple) else (output_size,) * (x.ndim - 2)
+    y = np.empty((*x.shape[:2], *sizes), x.dtype)
+    for place in np.ndindex(*sizes):
+        cells = tuple(
+            slice(i * n // o, -(-(i + 1) * n // o)) for i, n, o in zip(place, x.shape[2:], sizes, strict=True)
+        )
+        y[(..., *place)] = reduce(x[(slice(None), slice(None), *cells)], tuple(range(2, x.ndim)))
+    return y
+
+
+def by_cell(x, confidence, *, output_size, average=True, eps=0.0, harm=False, plain=False):
+    terms = (x if harm else np.where(confidence != 0, x, 0)) * confidence
+    s, c = (binned(a.astype(x.dtype), output_size, np.mean) for a in (x if plain else terms, confidence))
+    with np.errstate(all="ignore"):
+        return (s / (c + x.dtype.type(eps)) if average else s), c
+
+
+def cell_twin(name, kind, **wrong):
+    @mistake(confidence_grid_pool, name, kind=kind)
+    def _(x, confidence, /, **options):
+        return by_cell(x, confidence, **(options | wrong))
+
+
+cell_twin("not divided", "denominator", average=False)
+cell_twin("divided where the sum is asked", "denominator", average=True)
+cell_twin("eps left out", "place of a parameter", eps=0.0)
+cell_twin("confidence left out of the sum", "statistic", plain=True)
+
+
+@mistake(confidence_grid_pool, "mean of the bin times its share", kind="order of steps")
+def _(x, confidence, /, *, output_size, average=True, eps=0.0):
+    s, c = binned(x, output_size, np.mean), binned(confidence, output_size, np.mean)
+    return (s * c / (c + eps) if average else s * c), c
+
+
+@honest(confidence_grid_pool, "NumPy")
+def _(x, confidence, /, **options):
+    return by_cell(x, confidence, **options)
