@@ -20,6 +20,7 @@ def calls(case, arrays):
         "group_norm": lambda x, w, b: F.group_norm(x, case.options["groups"], w, b, 1e-5),
         "lp_normalize": lambda x: F.normalize(x, dim=-1),
         "adaptive_avg_pool": lambda x: F.adaptive_avg_pool2d(x, case.options["output_size"]),
+        "spatial_pyramid_pool": lambda x: pyramid(x, case.options["levels"]),
         "evonorm": evonorm_s0 if case.options.get("kind") == "s0" else evonorm_b0,
         "region_norm": region_norm,
         "generalized_divisive_norm": generalized_divisive_norm,
@@ -33,6 +34,10 @@ def calls(case, arrays):
     torch._dynamo.reset()
     compiled, given = torch.compile(formula, dynamic=False), [torch.from_numpy(a) for a in arrays]
     yield "allocates", lambda: compiled(*given)
+
+
+def pyramid(x, levels):
+    return torch.cat([F.adaptive_max_pool2d(x, n).flatten(1) for n in levels], dim=1)
 
 
 def planes(p):

@@ -19,11 +19,11 @@ def calls(case, arrays):
         "lp_normalize": lp_normalize, "gem_pool": gem_pool, "adaptive_avg_pool": adaptive_avg_pool,
         "walsh_hadamard_transform": walsh_hadamard_transform, "evonorm": evonorm, "region_norm": region_norm,
         "generalized_divisive_norm": generalized_divisive_norm, "gated_rms_norm": gated_rms_norm,
-        "crms_norm": crms_norm, "weight_norm": weight_norm,
+        "crms_norm": crms_norm, "weight_norm": weight_norm, "spatial_pyramid_pool": spatial_pyramid_pool,
     }.get(case.operator)  # fmt: skip
     if f is None or case.channels_last:
         return
-    numbers = {k: v for k, v in case.options.items() if k in ("groups", "p", "output_size", "kind")}
+    numbers = {k: v for k, v in case.options.items() if k in ("groups", "p", "output_size", "kind", "levels")}
     f, arrays = functools.partial(f, **numbers), [jax.numpy.asarray(a) for a in arrays]
     forward = jax.jit(f)
     both = jax.jit(lambda g, *inputs: jax.vjp(f, *inputs)[1](g))
@@ -159,6 +159,15 @@ def adaptive_avg_pool(x, output_size):
     n, c, height, width = x.shape
     size = output_size
     return x.reshape(n, c, size, height // size, size, width // size).mean((3, 5))
+
+
+def spatial_pyramid_pool(x, levels):
+    """Sizes that divide, as here, are a reshape."""
+    import jax
+
+    n, c, height, width = x.shape
+    parts = [x.reshape(n, c, k, height // k, k, width // k).max((3, 5)).reshape(n, -1) for k in levels]
+    return jax.numpy.concatenate(parts, axis=1)
 
 
 def walsh_hadamard_transform(x):

@@ -20,7 +20,7 @@ def calls(case, arrays):
         "group_norm": group_norm, "lp_normalize": lp_normalize, "adaptive_avg_pool": adaptive_avg_pool,
         "gem_pool": gem_pool, "walsh_hadamard_transform": walsh_hadamard_transform,
         "fastfood_project": fastfood_project, "weight_norm": weight_norm,
-        "segment_pool": segment_pool,
+        "segment_pool": segment_pool, "spatial_pyramid_pool": spatial_pyramid_pool,
     }  # fmt: skip
     gradient = {"layer_norm": layer_norm_vjp, "softmax": softmax_vjp}
     f = (gradient if case.vjp else forward).get(case.operator)
@@ -60,6 +60,13 @@ def avg_pool(case, x):
     for layout, t in layouts(case, x):
         y = F.avg_pool2d(t, 2)
         yield layout + "out given", lambda t=t, y=y: torch.ops.aten.avg_pool2d.out(t, [2, 2], out=y)
+
+
+def spatial_pyramid_pool(case, x):
+    def call():
+        return torch.cat([F.adaptive_max_pool2d(x, n).flatten(1) for n in case.options["levels"]], dim=1)
+
+    yield "allocates", call
 
 
 def batch_norm_train(case, x, w, b):

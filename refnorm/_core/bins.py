@@ -1,9 +1,15 @@
 """Bins over the spatial axes of (N, C, *spatial): where each starts and stops, and what is in it."""
 
+import math
+
+import numpy as np
+
 from .._xp import device
 from .sums import sum_pair
 
-__all__ = ["bin_maxima", "bin_sums", "bins", "cells_by_bin", "counts", "turned"]
+__all__ = ["bin_maxima", "bin_sums", "bins", "cells_by_bin", "counts", "grid_plan", "turned"]
+
+GRID = 4096  # cells and bins at most that a kernel has room for
 
 
 def bins(n: int, o: int) -> tuple[list[int], list[int]]:
@@ -59,3 +65,20 @@ def bin_maxima(xp, x, edges):
     for axis, both in enumerate(edges, start=2):
         x = xp.max(cells_by_bin(xp, x, axis, both, -float("inf")), axis=axis + 1)
     return x
+
+
+def grid_plan(edges):
+    """Return a kernel's plan: the grid into which the edges of all bins cut a plane, and where in it each bin starts
+    and stops; None where there is no plane, or too fine a grid."""
+    edges = [[([0], [1]), *level] if len(level) == 1 else level for level in edges]
+    cuts = [sorted({end for level in edges for ends in level[axis] for end in ends}) for axis in (0, 1)]
+    rows, columns = (len(cut) - 1 for cut in cuts)
+    many = sum(math.prod(len(starts) for starts, _ in level) for level in edges)
+    if len(edges[0]) > 2 or max(rows * columns, many) > GRID:
+        return None
+    plan = [rows, columns, *cuts[0], *cuts[1]]
+    places = [{end: i for i, end in enumerate(cut)} for cut in cuts]
+    for level in edges:
+        plan += [len(starts) for starts, _ in level]
+        plan += [place[end] for place, both in zip(places, level, strict=True) for ends in both for end in ends]
+    return np.asarray(plan, dtype=np.intp)

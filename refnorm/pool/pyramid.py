@@ -8,15 +8,18 @@ import operator as op
 import numpy as np
 
 from .._cases import boxes, case, integers, normal, uniform
-from .._core.bins import bin_maxima, bin_sums, bins, cells_by_bin, counts, turned
+from .._core.bins import bin_maxima, bin_sums, bins, cells_by_bin, counts, grid_plan, turned
 from .._core.grids import cell_index, grid_span
 from .._core.segments import segment_sums
 from .._core.sums import total
 from .._core.windows import per_axis
+from .._lanes import load, run, takes
 from .._registry import gradient, law, operator
 from .._xp import device, give_back, prepare, require_indices, require_shape, require_switch, roomy, widen
 from .adaptive import sizes_asked
 from .segment import pooled
+
+kernels = load(__name__)
 
 REDUCES = ("max", "mean")
 
@@ -50,8 +53,13 @@ def pyramid(x, levels, reduce, binning, tokens):
         raise ValueError(f"binning must be 'adaptive' or 'window', got {binning!r}")
     require_switch("tokens", tokens)
     edges = [[(bins if binning == "adaptive" else sliding)(n, o) for n in x.shape[2:]] for o in levels]
-    cells = sum(math.prod(len(starts) for starts, _ in level) for level in edges)
+    cells = sum([math.prod([len(starts) for starts, _ in level]) for level in edges])
     return edges, (x.shape[0], cells, x.shape[1]) if tokens else (x.shape[0], x.shape[1] * cells)
+
+
+def as_planes(x):
+    """Return (N, C, length) as planes of one row, and planes as they are."""
+    return x if x.ndim == 4 else x[:, :, None, :]
 
 
 def as_rows(xp, parts):
@@ -87,13 +95,15 @@ def winners(xp, x, edges):
         place = cells_by_bin(xp, place, 2 + 2 * j, both, 0)
     order = (0, 1, *(2 + 2 * j for j in range(spatial)), *(3 + 2 * j for j in range(spatial)))
     many = math.prod(len(starts) for starts, _ in edges)
-    x, place = (xp.reshape(xp.permute_dims(a, order), (*a.shape[:2], many, -1)) for a in (x, place))
+    taps = math.prod(x.shape[2:]) // many
+    x, place = (xp.reshape(xp.permute_dims(a, order), (*a.shape[:2], many, taps)) for a in (x, place))
     first = xp.argmax(x, axis=-1, keepdims=True)
     return xp.sum(xp.where(xp.arange(x.shape[-1], device=device(x)) == first, place, xp.zeros_like(place)), axis=-1)
 
 
 @operator(
     paper=("he2014spatial", "elhassan2023p2at"),
+    kernel="spatial_pyramid_pool",
     cases=[
         case("plane", normal(2, 3, 7, 6), levels=(1, 2, 3)),
         case("mean, tokens", normal(2, 3, 5, 8), levels=(2, 3), reduce="mean", tokens=True),
@@ -105,7 +115,7 @@ def winners(xp, x, edges):
         case("more bins than cells", normal(2, 2, 2, 5), levels=(6,), reduce="mean"),
         case("no images", normal(0, 3, 6, 6), levels=(1, 2)),
     ],
-    bench=case("planes", normal(32, 256, 13, 13)),
+    bench=case("planes", normal(32, 256, 28, 28), levels=(1, 2, 4)),
     rows=lambda x, rng: ([x[:, None, :]], {"levels": (1, 3), "reduce": "mean"}),
 )
 def spatial_pyramid_pool(x, /, *, levels=(1, 2, 3, 6), reduce="max", binning="adaptive", tokens=False):
@@ -164,7 +174,11 @@ def spatial_pyramid_pool(x, /, *, levels=(1, 2, 3, 6), reduce="max", binning="ad
     array([[8., 4., 5., 7., 8.]])
     """
     xp, x = prepare(x)
-    edges, _ = pyramid(x, levels, reduce, binning, tokens)
+    edges, shape = pyramid(x, levels, reduce, binning, tokens)
+    if takes(kernels, x) and (plan := grid_plan(edges)) is not None:
+        how = plan, len(edges), reduce == "max", tokens
+        y = run(kernels.spatial_pyramid_pool, as_planes(x), *how, shape=shape, units=x.shape[0] * x.shape[1])
+        return give_back(xp, y, x)
     (wide,) = widen(xp, x)
     if reduce == "max":
         parts = [bin_maxima(xp, wide, level) for level in edges]
@@ -217,6 +231,10 @@ def spatial_pyramid_pool_vjp(
     xp, cotangent, x = prepare(cotangent, x, need=2)
     edges, shape = pyramid(x, levels, reduce, binning, tokens)
     require_shape("cotangent", cotangent, shape)
+    if takes(kernels, x, cotangent) and (plan := grid_plan(edges)) is not None:
+        planes, how = as_planes(x), (cotangent, plan, len(edges), reduce == "max", tokens)
+        dx = run(kernels.spatial_pyramid_pool_vjp, planes, *how, units=x.shape[0] * x.shape[1])
+        return give_back(xp, xp.reshape(dx, x.shape), x)
     wide, g = widen(xp, x, cotangent)
     parts = parted(xp, g, x.shape[1], edges, tokens)
     if reduce == "mean":
@@ -449,8 +467,9 @@ def one_level_after_the_other(f, x):
 
 
 @law(spatial_pyramid_pool, normal(2, 3, 12, 12))
-def windows_are_bins_where_they_divide(f, x):
-    return f(x, levels=(1, 2, 6), binning="window", reduce="mean"), f(x, levels=(1, 2, 6), reduce="mean")
+def windows_are_blocks_where_they_divide(f, x):
+    blocks = x.reshape(2, 3, 6, 2, 6, 2).mean(axis=(3, 5))
+    return f(x, levels=(6,), binning="window", reduce="mean"), blocks.reshape(2, 108)
 
 
 @law(spatial_pyramid_roi_pool, normal(2, 3, 6, 7))

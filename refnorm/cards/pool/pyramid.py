@@ -64,6 +64,8 @@ pyramid_twin("bins that share no cell", "region", cut=lambda n, o, binning: (
     ends(n, o, binning) if binning == "window" else split(n, o)))  # fmt: skip
 pyramid_twin("channels last", "axis", lay=lambda parts, tokens: (
     laid(parts, tokens) if tokens else laid([np.moveaxis(y, 1, -1) for y in parts], False)))  # fmt: skip
+pyramid_twin("bins across before bins down", "order of axes", lay=lambda parts, tokens: laid(
+    [y.swapaxes(2, y.ndim - 1) for y in parts], tokens))  # fmt: skip
 pyramid_twin("levels the other way round", "order of steps", lay=lambda parts, tokens: laid(parts[::-1], tokens))
 pyramid_twin("sum in place of mean", "denominator", how=np.sum)
 pyramid_twin("NaN taken for the least", "NaN", how=np.nanmax)
