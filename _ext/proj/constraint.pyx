@@ -6,15 +6,11 @@
 # t <- (sum of those not below t - total) / (how many they are), never pass the root, and each leaves out elements for
 # good: no sort is needed. As a rule few are left after the first step, and those are copied side by side.
 # A NaN is below nothing and stays; +inf, and nothing but -inf, make one of x - m.
-from libc.math cimport INFINITY
 from vec cimport *
 from rows cimport *
 from arrays cimport *
+from levels cimport *
 
-cdef extern from "sift.h" nogil:
-    Py_ssize_t sift(double *to, vd x, double limit)
-
-cdef enum: KEPT = 1024
 cdef double LEAST = 5e-324         # v < LEAST is v <= 0
 
 
@@ -51,52 +47,6 @@ cdef inline share nothing() noexcept nogil:
     return s
 
 
-cdef double largest(const char *row, Py_ssize_t step, Py_ssize_t n, real *room) noexcept nogil:
-    cdef const real *x
-    cdef vd a = vset(-INFINITY), b = a, c = a, d = a
-    cdef double last = -INFINITY
-    cdef Py_ssize_t i = 0, j, m
-    while i < n:
-        m = min(PIECE, n - i)
-        x = take(row, step, i, m, room)
-        j = 0
-        while j + 4 * VW <= m:
-            a = vmax(vload(x + j), a)
-            b = vmax(vload(x + j + VW), b)
-            c = vmax(vload(x + j + 2 * VW), c)
-            d = vmax(vload(x + j + 3 * VW), d)
-            j += 4 * VW
-        while j < m:
-            last = max(last, get(x + j))
-            j += 1
-        i += m
-    return max(last, vlargest(vmax(vmax(a, b), vmax(c, d))))
-
-
-cdef Py_ssize_t survivors(const char *row, Py_ssize_t step, Py_ssize_t n, double m, double t, real *room,
-                          double *kept) noexcept nogil:
-    """Copy what is not below t of x - m to `kept`; return how many, or -1 where there are more than KEPT."""
-    cdef const real *x
-    cdef double v
-    cdef Py_ssize_t i = 0, j, k = 0, size
-    while i < n:
-        size = min(PIECE, n - i)
-        x = take(row, step, i, size, room)
-        j = 0
-        while j + VW <= size:
-            if k > KEPT: return -1
-            k += sift(kept + k, vload(x + j) - m, t)
-            j += VW
-        while j < size:
-            if k > KEPT: return -1
-            v = get(x + j) - m
-            kept[k] = v
-            k += not v < t
-            j += 1
-        i += size
-    return k if k <= KEPT else -1
-
-
 cdef void count_row(share *s, const char *row, Py_ssize_t step, Py_ssize_t n, double m, double t, real *room) noexcept nogil:
     cdef Py_ssize_t i = 0, size
     while i < n:
@@ -105,14 +55,10 @@ cdef void count_row(share *s, const char *row, Py_ssize_t step, Py_ssize_t n, do
         i += size
 
 
-cdef struct level:                 # the threshold: near + far, far not above zero
-    double near, far
-
-
 cdef level threshold(const char *row, Py_ssize_t step, Py_ssize_t n, double total, real *room) noexcept nogil:
     cdef level at
     cdef double kept[KEPT + 16]
-    cdef double t = -total, many = n + 1, before = n + 2, m = largest(row, step, n, room)
+    cdef double t = -total, many = n + 1, before = n + 2, m = peak_of(row, step, n, room)
     cdef Py_ssize_t few = survivors(row, step, n, m, t, room, kept)
     cdef share s
     while many < before:
