@@ -274,7 +274,7 @@ def selective_kernel_fusion(
         case("no images", normal(0, 4, 3), normal(2), widths=(2, 4)),
     ],
     bench=case("planes", normal(32, 64, 32, 32), normal(2), widths=(38, 64)),
-    rows=lambda x, rng: ([x[None], rng.normal(size=2)], {"widths": (len(x) // 2, len(x))}),
+    rows=lambda x, rng: ([x[None], rng.normal(size=2)], {"widths": (max(1, len(x) // 2), len(x))}),
 )
 def sampled_width_mixture(x, scores, /, *, widths):
     r"""Mix the first channels of `x`, as many as each of several widths has, brought to the largest width.

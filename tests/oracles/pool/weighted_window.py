@@ -23,34 +23,36 @@ def weighted_window_pool(x, scores, *, window, stride=None, tau=0.01):
     return y
 
 
+def moved(x, steps):
+    """Return, at every site of (N, C, *spatial), what lies some steps ahead: 0 beyond the map."""
+    y = np.zeros_like(x)
+    here, there = [slice(None)] * 2, [slice(None)] * 2
+    for step, n in zip(steps, x.shape[2:], strict=True):
+        low, high = min(n, max(0, -step)), max(0, min(n, n - step))
+        if low >= high:
+            return y
+        here.append(slice(low, high))
+        there.append(slice(low + step, high + step))
+    y[tuple(here)] = x[tuple(there)]
+    return y
+
+
 def token_aware_avg_pool(x, weight, *, count_include_pad=True):
-    y = np.zeros(x.shape, WIDE)
-    sizes = x.shape[2:]
-    for site in np.ndindex(*sizes):
-        for k in range(weight.shape[1]):
-            steps = itertools.product((-k, 0, k) if k else (0,), repeat=len(sizes))
-            near = [tuple(i + s for i, s in zip(site, step, strict=True)) for step in steps]
-            inside = [p for p in near if all(0 <= i < n for i, n in zip(p, sizes, strict=True))]
-            n = len(near if count_include_pad else inside)
-            mean = sum(x[(slice(None), slice(None), *p)] for p in inside) / WIDE(n)
-            y[(slice(None), slice(None), *site)] += weight[(slice(None), slice(k, k + 1), *site)] * mean
+    y = weight[:, :1] * x
+    for k in range(1, weight.shape[1]):
+        steps = list(itertools.product((-k, 0, k), repeat=x.ndim - 2))
+        n = WIDE(len(steps)) if count_include_pad else sum(moved(np.ones_like(x), s) for s in steps)
+        y = y + weight[:, k : k + 1] * (sum(moved(x, s) for s in steps) / n)
     return y
 
 
 def neighborhood_pool(x, *, window=3, output_size=None):
-    sizes = x.shape[2:]
-    window = window if isinstance(window, tuple) else (window,) * len(sizes)
-    channels = x.shape[1] if output_size is None else output_size
-    y = np.empty((x.shape[0], channels, *sizes), WIDE)
-    for site in np.ndindex(*sizes):
-        near = list(itertools.product(*(range(i - k // 2, i + k // 2 + 1) for i, k in zip(site, window, strict=True))))
-        zero = np.zeros(len(x), WIDE)
-        v = [
-            x[(slice(None), c, *p)] if all(0 <= i < n for i, n in zip(p, sizes, strict=True)) else zero
-            for c in range(x.shape[1])
-            for p in near
-        ]
-        for o in range(channels):
-            part = v[math.floor(o * len(v) / channels) : math.ceil((o + 1) * len(v) / channels)]
-            y[(slice(None), o, *site)] = sum(part) / WIDE(len(part))
-    return y
+    window = window if isinstance(window, tuple) else (window,) * (x.ndim - 2)
+    steps = list(itertools.product(*(range(-(k // 2), k // 2 + 1) for k in window)))
+    v = np.stack([moved(x, s)[:, c] for c in range(x.shape[1]) for s in steps], axis=1)
+    channels, length = x.shape[1] if output_size is None else output_size, v.shape[1]
+    parts = []
+    for o in range(channels):
+        part = v[:, math.floor(o * length / channels) : math.ceil((o + 1) * length / channels)]
+        parts.append(part.sum(axis=1) / WIDE(part.shape[1]))
+    return np.stack(parts, axis=1)
