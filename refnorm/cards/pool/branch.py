@@ -7,8 +7,8 @@ from ...pool.branch import branch_pool, gated_fusion, sampled_width_mixture, sel
 from .context import plain, softmax
 from .squeeze import relu, sigmoid
 
-conventions(branch_pool, "elmo", "the scalar mix: gamma is the scale", scale=1.0)
-conventions(branch_pool, "pc-darts", "edge normalization, one call a node", scale=1.0)
+conventions(branch_pool, "elmo", "the scalar mix: gamma is the scale")
+conventions(branch_pool, "pc-darts", "edge normalization, one call a node")
 conventions(gated_fusion, "pairingnet, matching", "SelfGateV1", combine="sum")
 conventions(gated_fusion, "pairingnet, searching", "SelfGateV2", combine="concat")
 conventions(selective_kernel_fusion, "transkd", "SK; its batch norm goes into weight and bias")

@@ -11,7 +11,7 @@ from .window import cells
 conventions(weighted_window_pool, "ppllava", "scores of a softmax already", tau=0.01)
 conventions(token_aware_avg_pool, "tapadl", "divides by 9 at the border too", count_include_pad=True)
 conventions(token_aware_avg_pool, "poolformer", "its pool leaves padding out", count_include_pad=False)
-conventions(neighborhood_pool, "musc", "LNAMD, behind a layer norm; windows of 1, 3 and 5", window=3)
+conventions(neighborhood_pool, "musc", "LNAMD, behind a layer norm; windows of 1, 3 and 5")
 
 
 def weighted(x, s, window, stride, tau, share=softmax, power=1):
