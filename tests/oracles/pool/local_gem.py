@@ -18,7 +18,7 @@ def regional_gem_pool(x, *, window=5, p=2.5):
             for axis, (step, n) in enumerate(zip(steps, sizes, strict=True), start=2):
                 near = [abs(i + step) for i in range(n)]
                 seen = np.take(seen, [i if i < n else 2 * (n - 1) - i for i in near], axis=axis)
-            total += seen ** WIDE(p)
+            total += np.maximum(seen, 0) ** WIDE(p)
         return (x + (total / np.prod(window)) ** (1 / WIDE(p))) / 2
 
 
