@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from .._cases import case, normal
 from .._core.convolution import convolve_groups
-from .._core.gates import linear, require_bottleneck
-from .._core.logistic import sigmoids
+from .._core.gates import gated, linear, require_bottleneck
 from .._core.moments import centered, root_mean_square
 from .._core.sums import mean
 from .._registry import law, operator
@@ -24,8 +23,8 @@ def require_map(x) -> None:
 
 
 def crossed(xp, x, rows, columns):
-    """Return a map scaled by the gates of its rows (N, C, H) and of its columns (N, C, W)."""
-    return x * sigmoids(xp, rows)[0][..., None] * sigmoids(xp, columns)[0][:, :, None, :]
+    """Return a map scaled by the gates that scores of rows (N, C, H) and of columns (N, C, W) make."""
+    return gated(xp, gated(xp, x, rows[..., None]), columns[:, :, None, :])
 
 
 def require_strips(x, weight, gain, shift, groups) -> None:

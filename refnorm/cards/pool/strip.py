@@ -42,7 +42,8 @@ def local(x, k, gain, shift, groups, eps, how=np.mean, swapped=False, gate=sigmo
         sides = [(k[j], gain[j], shift[j]) if k.ndim == 4 else (k, gain, shift) for j in (0, 1)]
         gates = []
         for z, (w, a, b) in zip(strips, sides[::-1] if swapped else sides, strict=True):
-            q = normed(convolved(z, w, wrong.get("wrap"), wrong.get("turn")), groups, eps, wrong.get("alone"))
+            q = convolved(z, w, wrong.get("wrap"), wrong.get("turn"))
+            q = q if wrong.get("plain") else normed(q, groups, eps, wrong.get("alone"))
             gates.append(gate((q * a[:, None] + b[:, None]).astype(x.dtype)))
         return x * gates[0][..., None] * gates[1][:, :, None]
 
@@ -55,6 +56,7 @@ def local_twin(name, kind, **wrong):
 
 local_twin("strips go round", "tail", wrap=True)
 local_twin("the convolution turned round", "sign", turn=True)
+local_twin("not normalized", "order of steps", plain=True)
 local_twin("each channel normalized by itself", "region", alone=True)
 local_twin("eps left out", "place of a parameter", eps=1e-30)
 local_twin("maximum in place of mean", "statistic", how=np.max)
