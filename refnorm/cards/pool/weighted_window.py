@@ -28,6 +28,7 @@ def score_twin(name, kind, **wrong):
 
 
 score_twin("plain mean", "statistic", share=plain)
+score_twin("scores as weights", "denominator", share=lambda q, axis: q)
 score_twin("temperature left out", "place of a parameter", tau=1.0)
 score_twin("stride 1", "place of a parameter", stride=1)
 score_twin("weights squared", "statistic", power=2)
