@@ -25,7 +25,7 @@ def linear(xp, x, weight, bias, *, roomy):
 
 def gated(xp, x, q):
     """Return x / (1 + e^-q): in two steps where the gate by itself would fall below the normal numbers."""
-    deep = q < math.log(float(xp.finfo(q.dtype).smallest_normal)) / 2
+    deep = q < -math.log(float(xp.finfo(q.dtype).max)) / 2
     s, _ = sigmoids(xp, xp.where(deep, q / 2, q))
     return xp.where(deep, x * s * s, x * s)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 from .._cases import case, normal
-from .._core.bins import bin_sums, bins, counts
+from .._core.bins import bins
 from .._core.gates import linear, rectified, require_bottleneck, softmaxed
 from .._core.logistic import sigmoids
 from .._core.sums import mean, total
-from .._core.windows import per_axis
 from .._registry import law, operator
-from .._xp import give_back, prepare, require_same_shape, require_shape, roomy, widen
+from .._xp import device, give_back, prepare, require_same_shape, require_shape, roomy, widen
 
 
 def require_scale(scale) -> None:
@@ -330,11 +329,9 @@ def sampled_width_mixture(x, scores, /, *, widths):
     require_shape("scores", scores, (len(widths),))
     wide, s = widen(xp, x, scores)
     spare, parts = roomy(x, wide), []
-    for width in widths:
-        edges = [bins(width, max(widths))]
-        summed = bin_sums(xp, xp.expand_dims(wide[:, :width, ...], axis=1), edges, roomy=spare)
-        n = per_axis(xp, [*counts(edges), *([1.0] for _ in x.shape[2:])], wide.dtype, wide)
-        parts.append(summed[:, 0, ...] / n)
+    for width in widths:  # a bin has one cell or two: the first and the last are all there is
+        start, stop = (xp.asarray(ends, device=device(x)) for ends in bins(width, max(widths)))
+        parts.append(0.5 * xp.take(wide, start, axis=1) + 0.5 * xp.take(wide, stop - 1, axis=1))
     return give_back(xp, mixed(xp, xp.stack(parts), softmaxed(xp, s, roomy=spare), roomy=spare), x)
 
 

@@ -147,7 +147,7 @@ def hard_swish(xp, h):
     ],
     bench=case("planes", normal(16, 64, 32, 32), normal(8, 64), normal(64, 8), normal(64, 8)),
     rows=lambda x, rng: (
-        [x[None, :, None], *(rng.normal(size=s) for s in ((3, len(x)), (len(x), 3), (len(x), 3)))], {}),
+        [x[None, :, None], *(0.1 * rng.normal(size=s) for s in ((3, len(x)), (len(x), 3), (len(x), 3)))], {}),
 )  # fmt: skip
 def coordinate_attention(
     x, weight, row_weight, column_weight, bias=None, row_bias=None, column_bias=None, /
