@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator as op
 
 from .._cases import case, normal
+from .._core.sums import mean
+from .._core.windows import around, divisors, per_axis, window_sum
 from .._registry import law, operator
-from .._xp import prepare, require_switch
-from .adaptive import adaptive_avg_pool
-from .window import avg_pool
+from .._xp import give_back, prepare, require_switch, roomy, widen
 
 
 def steps_asked(window, stride) -> list[tuple[int, int]]:
@@ -19,8 +20,8 @@ def steps_asked(window, stride) -> list[tuple[int, int]]:
         raise TypeError(f"window and stride must be tuples of ints, got {window!r} and {stride!r}") from None
     if len(pairs[0]) != len(pairs[1]) or not pairs[0]:
         raise ValueError(f"window and stride must have one entry for each pool, got {window!r} and {stride!r}")
-    if any(n % 2 == 0 for n in pairs[0]):
-        raise ValueError(f"window must be odd: it is padded by half of it, got {window!r}")
+    if min(pairs[1]) < 1:
+        raise ValueError(f"stride must be at least 1, got {stride!r}")
     return list(zip(*pairs, strict=True))
 
 
@@ -66,7 +67,7 @@ def dappm_pool_stack(x, /, *, window=(5, 9, 17), stride=(2, 4, 8), count_include
     TypeError
         `x` does not hold floating numbers, `window` or `stride` no integers, or `count_include_pad` is no bool.
     ValueError
-        `window` is even, has not the length of `stride`, or does not fit.
+        A spatial axis is empty, `window` is even, `stride` below 1, or `window` has not the length of `stride`.
 
     Notes
     -----
@@ -85,11 +86,16 @@ def dappm_pool_stack(x, /, *, window=(5, 9, 17), stride=(2, 4, 8), count_include
     >>> pooled, whole
     (array([[[3., 5.]]]), array([[[6.]]]))
     """
-    _, x = prepare(x)
-    steps = steps_asked(window, stride)
+    xp, x = prepare(x)
+    pools = [around(x.shape, k, stride=s) for k, s in steps_asked(window, stride)]
     require_switch("count_include_pad", count_include_pad)
-    pools = [avg_pool(x, window=k, stride=s, padding=k // 2, count_include_pad=count_include_pad) for k, s in steps]
-    return x, *pools, adaptive_avg_pool(x, output_size=1)
+    (wide,) = widen(xp, x)
+    spare, parts = roomy(x, wide), []
+    for axes in pools:
+        n = per_axis(xp, divisors(axes, count_include_pad), wide.dtype, wide)
+        parts.append(give_back(xp, window_sum(xp, wide, axes, roomy=spare) / n, x))
+    whole = mean(xp, xp.reshape(wide, (*x.shape[:2], math.prod(x.shape[2:]))), roomy=spare)
+    return x, *parts, give_back(xp, xp.reshape(whole, (*x.shape[:2], *(1 for _ in x.shape[2:]))), x)
 
 
 @law(dappm_pool_stack, normal(2, 3, 8, 6))

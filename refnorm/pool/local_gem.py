@@ -6,7 +6,7 @@ import operator as op
 
 from .._cases import case, normal, positive
 from .._core.norms import length
-from .._core.windows import cells, windows
+from .._core.windows import around, cells
 from .._registry import law, operator
 from .._xp import device, give_back, prepare, roomy, widen
 from .gem import as_exponents, held, is_array, power_mean, require_exponents
@@ -83,24 +83,16 @@ def regional_gem_pool(x, /, *, window=5, p=2.5):
     array([[[1.66666667, 3.5       , 6.33333333]]])
     """
     xp, x = prepare(x)
-    axes = windows(x.shape, window, 1, tuple((n, n) for n in half_windows(x, window)))
+    axes = around(x.shape, window)
     require_power(p)
     (wide,) = widen(xp, x)
-    around = wide
+    wider = wide
     for axis, w in enumerate(axes, start=2):
-        around = reflected(xp, around, axis, w.before)
-    inside = [w._replace(size=n, before=0, after=0) for w, n in zip(axes, around.shape[2:], strict=True)]
-    seen = cells(xp, around, inside, 0.0)
+        wider = reflected(xp, wider, axis, w.before)
+    inside = [w._replace(size=n, before=0, after=0) for w, n in zip(axes, wider.shape[2:], strict=True)]
+    seen = cells(xp, wider, inside, 0.0)
     r = rectified_mean(xp, seen, p, roomy=roomy(x, wide))
     return give_back(xp, 0.5 * wide + 0.5 * r, x)
-
-
-def half_windows(x, window):
-    """Return how far a window reaches to either side along the spatial axes; refuse an even one."""
-    each = window if isinstance(window, tuple | list) else (window,) * max(1, x.ndim - 2)
-    if any(isinstance(n, int) and n % 2 == 0 for n in each):
-        raise ValueError(f"window must be odd: it has a cell in its middle, got {window!r}")
-    return [(n - 1) // 2 if isinstance(n, int) and n > 0 else 0 for n in each]
 
 
 @operator(

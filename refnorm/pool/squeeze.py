@@ -329,7 +329,7 @@ def concurrent_squeeze_excite(
         raise ValueError(f"combine must be one of {', '.join(COMBINES)}, got {combine!r}")
     wide, *maps, v, c = widen(xp, x, *maps, bias, gate_bias, site_weight, site_bias)
     spare = roomy(x, wide)
-    q = bottleneck(xp, squeezed(xp, by_sites(xp, wide), "mean", roomy=spare), *maps, "relu", roomy=spare)
+    q = bottleneck(xp, mean(xp, by_sites(xp, wide), roomy=spare)[..., 0], *maps, "relu", roomy=spare)
     channels = over_channels(xp, wide, q)
     sites = over_sites(xp, wide, v, c, roomy=spare)
     if combine == "concat":
@@ -395,7 +395,7 @@ def aggregation_gate(x, weight, gate_weight, bias=None, gate_bias=None, /):
     wide, *maps = widen(xp, x, weight, gate_weight, bias, gate_bias)
     spare = roomy(x, wide)
     each = xp.reshape(wide, (x.shape[0] * x.shape[1], *x.shape[2:]))
-    q = bottleneck(xp, squeezed(xp, by_sites(xp, each), "mean", roomy=spare), *maps, "relu", roomy=spare)
+    q = bottleneck(xp, mean(xp, by_sites(xp, each), roomy=spare)[..., 0], *maps, "relu", roomy=spare)
     scaled = xp.reshape(over_channels(xp, each, q), x.shape)
     y = total(xp, xp.permute_dims(scaled, (*range(1, x.ndim), 0)), roomy=spare)
     return give_back(xp, y[..., 0], x)

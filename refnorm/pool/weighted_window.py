@@ -11,10 +11,9 @@ from .._cases import case, normal, simplex
 from .._core.bins import bin_sums, bins, counts
 from .._core.gates import softmaxed
 from .._core.sums import total
-from .._core.windows import cells, per_axis, window_sum, windows
+from .._core.windows import around, cells, per_axis, window_sum, windows
 from .._registry import law, operator
 from .._xp import give_back, prepare, require_shape, require_switch, roomy, widen
-from .local_gem import half_windows
 
 
 def shares_first(n, k, *sites):
@@ -35,13 +34,16 @@ def shares_first(n, k, *sites):
         case("plane", normal(2, 3, 5, 6), normal(2, 5, 6), window=2, tau=0.5),
         case("video", normal(2, 2, 4, 3, 5), normal(2, 4, 3, 5), window=(2, 3, 2), stride=(1, 2, 2), tau=2.0),
         case("line", normal(2, 3, 9), normal(2, 9, std=0.01), window=4, stride=2),
+        case("one side", normal(2, 2, 6, 5), normal(2, 6, 5), window=3, stride=2, padding=((1, 0), (0, 2)), tau=1.0),
+        case("ceil, one taken back", normal(2, 2, 4, 7), normal(2, 4, 7), window=2, stride=3, padding=1,
+             ceil_mode=True, tau=1.0),
         case("offset", normal(2, 2, 8, mean=1e4), normal(2, 8), window=3, stride=1, tau=1.0),
         case("no images", normal(0, 3, 6), normal(0, 6), window=2),
     ],
     bench=case("video", normal(2, 64, 16, 24, 24), normal(2, 16, 24, 24), window=(2, 3, 3)),
     rows=lambda x, rng: ([x[:, None], rng.normal(size=x.shape)], {"window": 4, "stride": x.shape[1] // 9, "tau": 1.0}),
-)
-def weighted_window_pool(x, scores, /, *, window, stride=None, tau=0.01):
+)  # fmt: skip
+def weighted_window_pool(x, scores, /, *, window, stride=None, padding=0, ceil_mode=False, tau=0.01):
     r"""Take the mean of every window of `x`, weighed by the softmax of the scores of its cells.
 
     .. math:: y_o = \sum_{j \in \text{window } o} w_j x_j, \qquad
@@ -57,6 +59,8 @@ def weighted_window_pool(x, scores, /, *, window, stride=None, tau=0.01):
         Cells in a window, for all or each spatial axis.
     stride : int or tuple of int, optional
         Cells from one window to the next; `window` when left out.
+    padding, ceil_mode
+        As in :func:`max_pool`. Padding has no weight.
     tau : float
         The temperature, above zero, in units of the scores.
 
@@ -71,7 +75,8 @@ def weighted_window_pool(x, scores, /, *, window, stride=None, tau=0.01):
     TypeError
         An array does not hold floating numbers, they are of two libraries, or an option is no number.
     ValueError
-        No window fits, `scores` has another shape, an option the wrong length, or `tau` is not above zero.
+        No window fits, a window would see nothing but padding, `scores` has another shape,
+        an option the wrong length, or `tau` is not above zero.
 
     Notes
     -----
@@ -91,7 +96,7 @@ def weighted_window_pool(x, scores, /, *, window, stride=None, tau=0.01):
     array([[[4., 5.]]])
     """
     xp, x, scores = prepare(x, scores, need=2)
-    axes = windows(x.shape, window, stride, 0)
+    axes = windows(x.shape, window, stride, padding, 1, ceil_mode)
     require_shape("scores", scores, (x.shape[0], *x.shape[2:]))
     if not isinstance(tau, int | float):
         raise TypeError(f"tau must be a real number, got {type(tau).__name__}")
@@ -99,13 +104,8 @@ def weighted_window_pool(x, scores, /, *, window, stride=None, tau=0.01):
         raise ValueError(f"tau must be finite and above zero, got {tau!r}")
     wide, s = widen(xp, x, scores)
     spare = roomy(x, wide)
-    weights = softmaxed(xp, cells(xp, s[:, None, ...], axes, 0.0) / tau, roomy=spare)
+    weights = softmaxed(xp, cells(xp, s[:, None, ...], axes, -math.inf) / tau, roomy=spare)
     return give_back(xp, total(xp, weights * cells(xp, wide, axes, 0.0), roomy=spare)[..., 0], x)
-
-
-def dilated(x, k):
-    """Return the windows of three cells, k apart, about every site."""
-    return windows(x.shape, 3, 1, k, k)
 
 
 def taps_inside(axes) -> list[list[int]]:
@@ -175,15 +175,14 @@ def token_aware_avg_pool(x, weight, /, *, count_include_pad=True):
     array([[[3., 6., 5.]]])
     """
     xp, x, weight = prepare(x, weight, need=2)
-    if x.ndim < 3 or 0 in x.shape[2:]:
-        raise ValueError(f"x must have shape (N, C, *spatial) with no empty spatial axis, got {tuple(x.shape)}")
+    around(x.shape, 3)
     many = weight.shape[1] if weight.ndim > 1 and weight.shape[1] else 1
     require_shape("weight", weight, (x.shape[0], many, *x.shape[2:]))
     require_switch("count_include_pad", count_include_pad)
     wide, w = widen(xp, x, weight)
     spare, terms = roomy(x, wide), [w[:, :1, ...] * wide]
     for k in range(1, many):
-        axes = dilated(x, k)
+        axes = around(x.shape, 3, k)
         n = 3 ** len(axes) if count_include_pad else per_axis(xp, taps_inside(axes), wide.dtype, wide)
         terms.append(w[:, k : k + 1, ...] * (window_sum(xp, wide, axes, roomy=spare) / n))
     return give_back(xp, total(xp, xp.stack(terms, axis=-1), roomy=spare)[..., 0], x)
@@ -229,7 +228,7 @@ def neighborhood_pool(x, /, *, window=3, output_size=None):
     TypeError
         `x` does not hold floating numbers, or an option is no integer.
     ValueError
-        `window` is even, no window fits, or `output_size` is below 1.
+        A spatial axis is empty, `window` is even, or `output_size` is below 1.
 
     Notes
     -----
@@ -248,7 +247,7 @@ def neighborhood_pool(x, /, *, window=3, output_size=None):
     array([[[3., 6., 5.]]])
     """
     xp, x = prepare(x)
-    axes = windows(x.shape, window, 1, tuple((n, n) for n in half_windows(x, window)))
+    axes = around(x.shape, window)
     try:
         channels = x.shape[1] if output_size is None else op.index(output_size)
     except TypeError:

@@ -28,6 +28,7 @@ def test_refusals():
         ({"window": (5,)}, ValueError, "window and stride must have one entry"),
         ({"window": (), "stride": ()}, ValueError, "window and stride must have one entry"),
         ({"window": (4,), "stride": (2,)}, ValueError, "window must be odd"),
+        ({"window": (3,), "stride": (0,)}, ValueError, "stride must be at least 1"),
         ({"count_include_pad": 1}, TypeError, "count_include_pad must be True or False"),
     ]:
         with pytest.raises(error, match=said):

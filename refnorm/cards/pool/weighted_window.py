@@ -14,36 +14,38 @@ conventions(token_aware_avg_pool, "poolformer", "its pool leaves padding out", c
 conventions(neighborhood_pool, "musc", "LNAMD, behind a layer norm; windows of 1, 3 and 5")
 
 
-def weighted(x, s, window, stride, tau, share=softmax, power=1):
-    axes = windows(x.shape, window, stride, 0)
+def weighted(x, s, window, stride, padding, ceil_mode, tau, share=softmax, power=1, outside=-np.inf):
+    axes = windows(x.shape, window, stride, padding, 1, ceil_mode)
     with np.errstate(all="ignore"):
-        w = share(cells(s[:, None], axes, 0.0) / x.dtype.type(tau), -1) ** power
+        w = share(cells(s[:, None], axes, outside) / x.dtype.type(tau), -1) ** power
         return (w * cells(x, axes, 0.0)).sum(-1).astype(x.dtype)
 
 
 def score_twin(name, kind, **wrong):
     @mistake(weighted_window_pool, name, kind=kind)
-    def _(x, s, /, *, window, stride=None, tau=0.01):
-        return weighted(x, s, **({"window": window, "stride": stride, "tau": tau} | wrong))
+    def _(x, s, /, *, window, stride=None, padding=0, ceil_mode=False, tau=0.01):
+        how = {"window": window, "stride": stride, "padding": padding, "ceil_mode": ceil_mode, "tau": tau}
+        return weighted(x, s, **(how | wrong))
 
 
 score_twin("plain mean", "statistic", share=plain)
-score_twin("scores as weights", "denominator", share=lambda q, axis: q)
+score_twin("scores as weights", "denominator", share=lambda q, axis: np.where(np.isfinite(q), q, 0))
 score_twin("temperature left out", "place of a parameter", tau=1.0)
 score_twin("stride 1", "place of a parameter", stride=1)
+score_twin("padding has a score of 0", "denominator", outside=0.0)
 score_twin("weights squared", "statistic", power=2)
 score_twin("weights of the whole map", "denominator", share=lambda q, axis: np.exp(q) / np.exp(q).sum(
     axis=tuple(range(1, q.ndim)), keepdims=True))  # fmt: skip
 
 
 @mistake(weighted_window_pool, "multiplied by the temperature", kind="place of a parameter")
-def _(x, s, /, *, window, stride=None, tau=0.01):
-    return weighted(x, s, window, stride, 1 / tau)
+def _(x, s, /, *, window, stride=None, padding=0, ceil_mode=False, tau=0.01):
+    return weighted(x, s, window, stride, padding, ceil_mode, 1 / tau)
 
 
 @honest(weighted_window_pool, "NumPy")
-def _(x, s, /, *, window, stride=None, tau=0.01):
-    return weighted(x, s, window, stride, tau)
+def _(x, s, /, *, window, stride=None, padding=0, ceil_mode=False, tau=0.01):
+    return weighted(x, s, window, stride, padding, ceil_mode, tau)
 
 
 def aware(x, w, count_include_pad, first=1, fill=0.0, dilation=lambda k: k):

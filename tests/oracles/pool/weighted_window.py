@@ -10,8 +10,8 @@ from oracles.pool.context import softmax
 from oracles.pool.window import window_cells
 
 
-def weighted_window_pool(x, scores, *, window, stride=None, tau=0.01):
-    axes = window_cells(x.shape, window, stride, 0, 1, False)
+def weighted_window_pool(x, scores, *, window, stride=None, padding=0, ceil_mode=False, tau=0.01):
+    axes = window_cells(x.shape, window, stride, padding, 1, ceil_mode)
     y = np.empty((*x.shape[:2], *map(len, axes)), WIDE)
     with np.errstate(all="ignore"):
         for place in itertools.product(*(range(len(a)) for a in axes)):
