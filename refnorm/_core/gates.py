@@ -1,10 +1,12 @@
 """What gates are made of: linear maps of rows, rectifiers, and a bottleneck of two of them."""
 
+import math
+
 from .logistic import sigmoids
 from .products import inner
 from .sums import total
 
-__all__ = ["ACTIVATIONS", "bottleneck", "linear", "rectified", "require_bottleneck", "softmaxed"]
+__all__ = ["ACTIVATIONS", "bottleneck", "gated", "linear", "rectified", "require_bottleneck", "softmaxed"]
 
 
 def rectified(xp, h):
@@ -19,6 +21,13 @@ def linear(xp, x, weight, bias, *, roomy):
     """Return W x + b of rows: (..., n) and (m, n) give (..., m)."""
     y = inner(xp, x, weight, roomy=roomy)
     return y if bias is None else y + bias
+
+
+def gated(xp, x, q):
+    """Return x / (1 + e^-q): in two steps where the gate by itself would fall below the normal numbers."""
+    deep = q < -math.log(float(xp.finfo(q.dtype).max)) / 2
+    s, _ = sigmoids(xp, xp.where(deep, q / 2, q))
+    return xp.where(deep, x * s * s, x * s)
 
 
 def require_bottleneck(channels, weight, gate_weight, bias, gate_bias, outputs=None) -> None:

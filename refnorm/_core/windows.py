@@ -11,8 +11,8 @@ from .._xp import device
 from .sums import two_sum
 
 __all__ = [
-    "Window", "cells", "cells_back", "divisors", "per_axis", "same_padding", "slide", "spread", "spread_to_first",
-    "window_sum", "windows",
+    "Window", "around", "cells", "cells_back", "divisors", "per_axis", "same_padding", "slide", "spread",
+    "spread_to_first", "window_sum", "windows",
 ]  # fmt: skip
 
 
@@ -87,6 +87,19 @@ def _window(axis, size, length, stride, dilation, padding, ceil_mode) -> Window:
         if not any(0 <= i < size for i in range(o * stride - before, o * stride - before + w.reach, dilation)):
             raise ValueError(f"window {o} would see nothing but padding: {where}, reach {w.reach}, stride {stride}")
     return w
+
+
+def around(shape, window, dilation=1, stride=1) -> list[Window]:
+    """Return windows of odd lengths with a site of (N, C, *spatial) in the middle of each; refuse others."""
+    if len(shape) < 3 or 0 in shape[2:]:
+        raise ValueError(f"x must have shape (N, C, *spatial) with no empty spatial axis, got {tuple(shape)}")
+    lengths = _per_axis("window", window, len(shape) - 2, 1)
+    if not all(n % 2 for n in lengths):
+        raise ValueError(f"window must be odd: it has a cell in its middle, got {window!r}")
+    return [
+        Window(size, n, stride, dilation, dilation * (n // 2), dilation * (n // 2), (size - 1) // stride + 1)
+        for size, n in zip(shape[2:], lengths, strict=True)
+    ]
 
 
 def same_padding(shape, window, stride=None, dilation=1) -> tuple[tuple[int, int], ...]:

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = later(
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
         "branch": ["branch_pool", "gated_fusion", "sampled_width_mixture", "selective_kernel_fusion"],
         "context": ["frame_channel_gate", "global_context_block", "global_context_gate"],
+        "deep_aggregation": ["dappm_pool_stack"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "grid": ["grid_gather", "grid_scatter_pool"],
         "local_gem": ["regional_gem_pool", "scale_gem_pool", "strip_gem_pool"],
@@ -31,6 +32,7 @@ __getattr__, __dir__, __all__ = later(
         ],
         "strip": ["coordinate_attention", "efficient_local_attention"],
         "switch": ["max_unpool", "stochastic_pool"],
+        "weighted_window": ["neighborhood_pool", "token_aware_avg_pool", "weighted_window_pool"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },
 )

@@ -7,6 +7,7 @@ import math
 from .._cases import case, normal
 from .._core.gates import linear, require_bottleneck, softmaxed
 from .._core.logistic import sigmoids
+from .._core.products import inner
 from .._core.sums import mean, total
 from .._registry import law, operator
 from .._xp import give_back, prepare, require_shape, roomy, widen
@@ -14,7 +15,7 @@ from .._xp import give_back, prepare, require_shape, roomy, widen
 
 def attended(xp, x, weight, *, roomy):
     """Return the sum of (..., C, n) over its sites, weighed by the softmax of their scores: (..., C)."""
-    scores = linear(xp, xp.matrix_transpose(x), weight[None, :], None, roomy=roomy)
+    scores = inner(xp, xp.matrix_transpose(x), weight[None, :], roomy=roomy)
     return total(xp, x * xp.matrix_transpose(softmaxed_first(xp, scores, roomy=roomy)), roomy=roomy)[..., 0]
 
 
@@ -241,8 +242,8 @@ def frame_channel_gate(x, weight, gate_weight, /, *, reduce="none"):
         raise ValueError(f"reduce must be 'none' or 'sum', got {reduce!r}")
     wide, w, gate = widen(xp, x, weight, gate_weight)
     spare, turned = roomy(x, wide), xp.matrix_transpose(wide)
-    share = softmaxed_first(xp, linear(xp, wide, w[None, :], None, roomy=spare), roomy=spare)
-    s, _ = sigmoids(xp, linear(xp, mean(xp, turned, roomy=spare)[..., 0], gate, None, roomy=spare))
+    share = softmaxed_first(xp, inner(xp, wide, w[None, :], roomy=spare), roomy=spare)
+    s, _ = sigmoids(xp, inner(xp, mean(xp, turned, roomy=spare)[..., 0], gate, roomy=spare))
     y = wide * share * s[:, None, :]
     return give_back(xp, total(xp, xp.matrix_transpose(y), roomy=spare)[..., 0] if reduce == "sum" else y, x)
 

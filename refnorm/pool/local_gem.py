@@ -5,8 +5,8 @@ from __future__ import annotations
 import operator as op
 
 from .._cases import case, normal, positive
-from .._core.norms import length, power_length
-from .._core.windows import cells, windows
+from .._core.norms import length
+from .._core.windows import around, cells
 from .._registry import law, operator
 from .._xp import device, give_back, prepare, roomy, widen
 from .gem import as_exponents, held, is_array, power_mean, require_exponents
@@ -23,12 +23,19 @@ def reflected(xp, x, axis, reach):
     return xp.take(x, xp.asarray(mirror, device=device(x)), axis=axis) if reach else x
 
 
+def rectified_mean(xp, x, p, *, roomy):
+    """Return (mean of max(x, 0)^p)^(1/p) along the last axis, p above zero."""
+    y = power_mean(xp, held(xp, x, 0.0), as_exponents(xp, p, x), roomy=roomy)
+    largest = xp.max(x, axis=-1)
+    return xp.where(largest <= 0, xp.zeros_like(y), y)
+
+
 @operator(
     paper="shao2023global",
     cases=[
         case("plane", positive(2, 3, 6, 7)),
         case("small window", positive(2, 2, 4, 5), window=3, p=4.0),
-        case("mean of signed numbers", normal(2, 3, 9), window=7, p=1),
+        case("some below zero", normal(2, 3, 9), window=7, p=1),
         case("volume", positive(1, 2, 3, 4, 3), window=(1, 3, 3), p=2),
         case("no images", normal(0, 3, 6, 6)),
     ],
@@ -38,14 +45,15 @@ def reflected(xp, x, axis, reach):
 def regional_gem_pool(x, /, *, window=5, p=2.5):
     r"""Take the mean of `x` and of its generalized mean over a window around every site.
 
-    .. math:: y_i = \tfrac{1}{2} x_i + \tfrac{1}{2} \Bigl( \frac{1}{k} \sum_{j \in \text{window } i} x_j^p \Bigr)^{1/p}
+    .. math:: y_i = \tfrac{1}{2} x_i
+        + \tfrac{1}{2} \Bigl( \frac{1}{k} \sum_{j \in \text{window } i} \max(x_j, 0)^p \Bigr)^{1/p}
 
     with k cells in a window. At the border the map is mirrored, its last cell not repeated.
 
     Parameters
     ----------
     x : array of float16, bfloat16, float32 or float64
-        The data, of shape (N, C, *spatial), not below zero unless p is a whole number.
+        The data, of shape (N, C, *spatial): features behind a rectifier.
     window : int or tuple of int
         Cells in a window, for all or each spatial axis: odd.
     p : float
@@ -54,8 +62,7 @@ def regional_gem_pool(x, /, *, window=5, p=2.5):
     Returns
     -------
     array
-        The shape, dtype, library and device of `x`. A NaN or an infinity makes its windows so; so does, as NaN, a
-        number below zero where p is no whole number, and a sum below zero where p is not 1.
+        The shape, dtype, library and device of `x`. A NaN makes its windows NaN, an infinity infinite.
 
     Raises
     ------
@@ -76,32 +83,24 @@ def regional_gem_pool(x, /, *, window=5, p=2.5):
     array([[[1.66666667, 3.5       , 6.33333333]]])
     """
     xp, x = prepare(x)
-    axes = windows(x.shape, window, 1, tuple((n, n) for n in half_windows(x, window)))
+    axes = around(x.shape, window)
     require_power(p)
     (wide,) = widen(xp, x)
-    around = wide
+    wider = wide
     for axis, w in enumerate(axes, start=2):
-        around = reflected(xp, around, axis, w.before)
-    inside = [w._replace(size=n, before=0, after=0) for w, n in zip(axes, around.shape[2:], strict=True)]
-    seen = cells(xp, around, inside, 0.0)
-    r = power_length(xp, seen, p, roomy=roomy(x, wide))[..., 0] / seen.shape[-1] ** (1 / p)
+        wider = reflected(xp, wider, axis, w.before)
+    inside = [w._replace(size=n, before=0, after=0) for w, n in zip(axes, wider.shape[2:], strict=True)]
+    seen = cells(xp, wider, inside, 0.0)
+    r = rectified_mean(xp, seen, p, roomy=roomy(x, wide))
     return give_back(xp, 0.5 * wide + 0.5 * r, x)
-
-
-def half_windows(x, window):
-    """Return how far a window reaches to either side along the spatial axes; refuse an even one."""
-    each = window if isinstance(window, tuple | list) else (window,) * max(1, x.ndim - 2)
-    if any(isinstance(n, int) and n % 2 == 0 for n in each):
-        raise ValueError(f"window must be odd: it has a cell in its middle, got {window!r}")
-    return [(n - 1) // 2 if isinstance(n, int) and n > 0 else 0 for n in each]
 
 
 @operator(
     paper="shao2023global",
     cases=[
         case("maximum", normal(3, 2, 5)),
-        case("power", normal(4, 2, 3), p=4.0),
-        case("one scale", normal(1, 2, 6), p=2),
+        case("power", normal(4, 2, 3, mean=3.0), p=4.0),
+        case("one scale", normal(1, 2, 6, mean=3.0), p=2),
         case("offset", normal(3, 2, 4, mean=1e4), p=10.0),
         case("nobody", normal(3, 0, 4)),
     ],
@@ -167,7 +166,7 @@ def scale_gem_pool(x, /, *, p=None):
     else:
         least = xp.min(wide) if x.shape[1] else 0.0
         scales = xp.permute_dims(wide - least, (1, 2, 0))
-        y = power_length(xp, scales, p, roomy=spare)[..., 0] / x.shape[0] ** (1 / p) + least
+        y = rectified_mean(xp, scales, p, roomy=spare) + least
     return give_back(xp, y, x)
 
 

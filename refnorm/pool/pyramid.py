@@ -94,8 +94,7 @@ def winners(xp, x, edges):
         x = cells_by_bin(xp, x, 2 + 2 * j, both, -float("inf"))
         place = cells_by_bin(xp, place, 2 + 2 * j, both, 0)
     order = (0, 1, *(2 + 2 * j for j in range(spatial)), *(3 + 2 * j for j in range(spatial)))
-    many = math.prod(len(starts) for starts, _ in edges)
-    taps = math.prod(x.shape[2:]) // many
+    many, taps = (math.prod(x.shape[first::2]) for first in (2, 3))
     x, place = (xp.reshape(xp.permute_dims(a, order), (*a.shape[:2], many, taps)) for a in (x, place))
     first = xp.argmax(x, axis=-1, keepdims=True)
     return xp.sum(xp.where(xp.arange(x.shape[-1], device=device(x)) == first, place, xp.zeros_like(place)), axis=-1)

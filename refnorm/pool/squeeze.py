@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .._cases import case, normal
-from .._core.gates import ACTIVATIONS, bottleneck, linear, require_bottleneck
+from .._core.gates import ACTIVATIONS, bottleneck, gated, linear, require_bottleneck
 from .._core.logistic import sigmoids
 from .._core.sums import mean, total
 from .._registry import gradient, law, operator
@@ -37,16 +37,16 @@ def squeezed(xp, sites, reduce, *, roomy):
     return xp.max(sites, axis=-1) if reduce == "max" else mean(xp, sites, roomy=roomy)[..., 0]
 
 
-def over_channels(xp, x, gate):
-    """Return `x` scaled by a gate (N, C)."""
-    return x * xp.reshape(gate, (*gate.shape, *(1 for _ in x.shape[2:])))
+def over_channels(xp, x, q):
+    """Return `x` scaled by the gates that scores (N, C) make."""
+    return gated(xp, x, xp.reshape(q, (*q.shape, *(1 for _ in x.shape[2:]))))
 
 
 def over_sites(xp, x, weight, bias, *, roomy):
     """Return `x` scaled by the gate of every site."""
     rows = xp.permute_dims(by_sites(xp, x), (0, 2, 1))
     q = linear(xp, rows, weight[None, :], bias, roomy=roomy)
-    return xp.reshape(xp.permute_dims(rows * sigmoids(xp, q)[0], (0, 2, 1)), x.shape)
+    return xp.reshape(xp.permute_dims(gated(xp, rows, q), (0, 2, 1)), x.shape)
 
 
 @operator(
@@ -117,8 +117,8 @@ def squeeze_excite(x, weight, gate_weight, bias=None, gate_bias=None, /, *, redu
     squeeze_asked(x, weight, gate_weight, bias, gate_bias, reduce, activation)
     wide, *maps = widen(xp, x, weight, gate_weight, bias, gate_bias)
     z = squeezed(xp, by_sites(xp, wide), reduce, roomy=roomy(x, wide))
-    s, _ = sigmoids(xp, bottleneck(xp, z, *maps, activation, roomy=roomy(x, wide)))
-    return give_back(xp, over_channels(xp, wide, s), x)
+    q = bottleneck(xp, z, *maps, activation, roomy=roomy(x, wide))
+    return give_back(xp, over_channels(xp, wide, q), x)
 
 
 def activation_slope(xp, pre, activation):
@@ -329,8 +329,8 @@ def concurrent_squeeze_excite(
         raise ValueError(f"combine must be one of {', '.join(COMBINES)}, got {combine!r}")
     wide, *maps, v, c = widen(xp, x, *maps, bias, gate_bias, site_weight, site_bias)
     spare = roomy(x, wide)
-    q = bottleneck(xp, squeezed(xp, by_sites(xp, wide), "mean", roomy=spare), *maps, "relu", roomy=spare)
-    channels = over_channels(xp, wide, sigmoids(xp, q)[0])
+    q = bottleneck(xp, mean(xp, by_sites(xp, wide), roomy=spare)[..., 0], *maps, "relu", roomy=spare)
+    channels = over_channels(xp, wide, q)
     sites = over_sites(xp, wide, v, c, roomy=spare)
     if combine == "concat":
         return give_back(xp, xp.concat([channels, sites], axis=1), x)
@@ -395,8 +395,8 @@ def aggregation_gate(x, weight, gate_weight, bias=None, gate_bias=None, /):
     wide, *maps = widen(xp, x, weight, gate_weight, bias, gate_bias)
     spare = roomy(x, wide)
     each = xp.reshape(wide, (x.shape[0] * x.shape[1], *x.shape[2:]))
-    q = bottleneck(xp, squeezed(xp, by_sites(xp, each), "mean", roomy=spare), *maps, "relu", roomy=spare)
-    scaled = xp.reshape(over_channels(xp, each, sigmoids(xp, q)[0]), x.shape)
+    q = bottleneck(xp, mean(xp, by_sites(xp, each), roomy=spare)[..., 0], *maps, "relu", roomy=spare)
+    scaled = xp.reshape(over_channels(xp, each, q), x.shape)
     y = total(xp, xp.permute_dims(scaled, (*range(1, x.ndim), 0)), roomy=spare)
     return give_back(xp, y[..., 0], x)
 
@@ -430,9 +430,8 @@ def without_a_say_it_halves_sites(f, x, w):
 
 
 @law(concurrent_squeeze_excite, normal(2, 4, 3, 5), *MAPS, normal(4))
-def the_sum_is_of_what_lies_behind_one_another(f, x, w, v, t):
-    both = f(x, w, v, t, combine="concat")
-    return both[:, :4] + both[:, 4:], f(x, w, v, t, combine="sum")
+def order_of_sites_free_too(f, x, w, v, t):
+    return f(x[..., ::-1], w, v, t, combine="sum"), f(x, w, v, t, combine="sum")[..., ::-1]
 
 
 @law(concurrent_squeeze_excite, normal(2, 4, 3, 5), *MAPS, normal(4))

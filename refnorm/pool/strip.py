@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from .._cases import case, normal
 from .._core.convolution import convolve_groups
-from .._core.gates import linear, require_bottleneck
-from .._core.logistic import sigmoids
+from .._core.gates import gated, linear, require_bottleneck
 from .._core.moments import centered, root_mean_square
 from .._core.sums import mean
 from .._registry import law, operator
@@ -24,8 +23,8 @@ def require_map(x) -> None:
 
 
 def crossed(xp, x, rows, columns):
-    """Return a map scaled by the gates of its rows (N, C, H) and of its columns (N, C, W)."""
-    return x * sigmoids(xp, rows)[0][..., None] * sigmoids(xp, columns)[0][:, :, None, :]
+    """Return a map scaled by the gates that scores of rows (N, C, H) and of columns (N, C, W) make."""
+    return gated(xp, gated(xp, x, rows[..., None]), columns[:, :, None, :])
 
 
 def require_strips(x, weight, gain, shift, groups) -> None:
@@ -148,7 +147,7 @@ def hard_swish(xp, h):
     ],
     bench=case("planes", normal(16, 64, 32, 32), normal(8, 64), normal(64, 8), normal(64, 8)),
     rows=lambda x, rng: (
-        [x[None, :, None], *(rng.normal(size=s) for s in ((3, len(x)), (len(x), 3), (len(x), 3)))], {}),
+        [x[None, :, None], *(0.1 * rng.normal(size=s) for s in ((3, len(x)), (len(x), 3), (len(x), 3)))], {}),
 )  # fmt: skip
 def coordinate_attention(
     x, weight, row_weight, column_weight, bias=None, row_bias=None, column_bias=None, /

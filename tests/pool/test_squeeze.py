@@ -18,6 +18,9 @@ def test_by_hand():
                             ("product", [[[0.25, 2.25], [4, 16]]])]:  # fmt: skip
         got = concurrent_squeeze_excite(X, W, 0 * V, np.zeros(2), combine=combine)
         assert got.tolist() == wanted
+    both = concurrent_squeeze_excite(X, W, V, np.ones(2), combine="concat")
+    assert np.array_equal(both[:, :2], squeeze_excite(X, W, V))
+    assert np.array_equal(both[:, 2:], spatial_squeeze_excite(X, np.ones(2)))
     assert aggregation_gate(np.stack([X, X]), W, 0 * V).tolist() == X.tolist()
 
 

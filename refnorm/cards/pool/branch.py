@@ -7,8 +7,8 @@ from ...pool.branch import branch_pool, gated_fusion, sampled_width_mixture, sel
 from .context import plain, softmax
 from .squeeze import relu, sigmoid
 
-conventions(branch_pool, "elmo", "the scalar mix: gamma is the scale", scale=1.0)
-conventions(branch_pool, "pc-darts", "edge normalization, one call a node", scale=1.0)
+conventions(branch_pool, "elmo", "the scalar mix: gamma is the scale")
+conventions(branch_pool, "pc-darts", "edge normalization, one call a node")
 conventions(gated_fusion, "pairingnet, matching", "SelfGateV1", combine="sum")
 conventions(gated_fusion, "pairingnet, searching", "SelfGateV2", combine="concat")
 conventions(selective_kernel_fusion, "transkd", "SK; its batch norm goes into weight and bias")
@@ -117,8 +117,8 @@ def binned(x, o, split=False):
     return np.stack([x[:, a:b].mean(axis=1) for a, b in edges], axis=1)
 
 
-def widened(x, s, widths, share=softmax, split=False, last=False):
-    most = max(widths)
+def widened(x, s, widths, share=softmax, split=False, last=False, most=None):
+    most = max(widths) if most is None else widths[most]
     with np.errstate(all="ignore"):
         p = share(s, 0)
         parts = [binned(x[:, -n:] if last else x[:, :n], most, split) for n in widths]
@@ -134,6 +134,7 @@ def width_twin(name, kind, **wrong):
 width_twin("widths all alike", "statistic", share=plain)
 width_twin("scores as weights", "denominator", share=lambda s, axis: s)
 width_twin("the last channel repeated", "region", split=True)
+width_twin("brought to the first width", "set", most=0)
 width_twin("the last channels", "tail", last=True)
 
 

@@ -13,12 +13,13 @@ conventions(scale_gem_pool, "superglobal, finite", "sgem.py where a power is ask
 conventions(strip_gem_pool, "hstl", "GeMHPP, ASTP", p=6.5, eps=1e-6)
 
 
-def around(x, window, p, mode="reflect", divide=True):
+def around(x, window, p, mode="reflect", divide=True, rectify=True):
     """Return the p-mean of the window round every site."""
     each = window if isinstance(window, tuple) else (window,) * (x.ndim - 2)
     padded = np.pad(x, [(0, 0), (0, 0)] + [(n // 2, n // 2) for n in each], mode=mode)
     seen = sliding_window_view(padded, each, axis=tuple(range(2, x.ndim)))
     seen = seen.reshape(*x.shape, int(np.prod(each)))
+    seen = np.maximum(seen, 0) if rectify else seen
     top = np.max(np.abs(seen), axis=-1, keepdims=True)
     top = np.where((top > 0) & np.isfinite(top), top, 1).astype(x.dtype)
     with np.errstate(all="ignore"):
@@ -36,6 +37,7 @@ def regional_twin(name, kind, share=0.5, **wrong):
 regional_twin("last cell repeated", "tail", mode="symmetric")
 regional_twin("zeros around", "tail", mode="constant")
 regional_twin("sum in place of mean", "denominator", divide=False)
+regional_twin("not rectified", "sign", rectify=False)
 regional_twin("x left out", "statistic", share=1.0)
 regional_twin("p always 2.5", "place of a parameter", p=2.5)
 

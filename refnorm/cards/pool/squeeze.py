@@ -51,6 +51,7 @@ def channel_twin(name, kind, how=lambda x, s: scaled(x, s), **wrong):
 
 
 channel_twin("no rectifier between", "statistic", act=lambda h: h)
+channel_twin("tanh between", "statistic", act=np.tanh)
 channel_twin("maximum always", "statistic", reduce="max")
 channel_twin("sum in place of mean", "denominator", reduce="sum")
 channel_twin("no sigmoid", "statistic", gate=lambda q: q)

@@ -11,8 +11,8 @@ conventions(efficient_local_attention, "timm", "EfficientLocalAttn: two convolut
 conventions(coordinate_attention, "coordatt", "CoordAtt; its batch norm goes into weight and bias")
 
 
-def normed(q, groups, eps, one=False):
-    each = q.reshape(len(q), 1 if one else groups, -1) if q.size else q.reshape(0, groups, 1)
+def normed(q, groups, eps, alone=False):
+    each = q.reshape(len(q), q.shape[1] if alone else groups, -1) if q.size else q.reshape(0, groups, 1)
     with np.errstate(all="ignore"):
         c = each - each.mean(-1, keepdims=True)
         c = c - c.mean(-1, keepdims=True)
@@ -42,7 +42,8 @@ def local(x, k, gain, shift, groups, eps, how=np.mean, swapped=False, gate=sigmo
         sides = [(k[j], gain[j], shift[j]) if k.ndim == 4 else (k, gain, shift) for j in (0, 1)]
         gates = []
         for z, (w, a, b) in zip(strips, sides[::-1] if swapped else sides, strict=True):
-            q = normed(convolved(z, w, wrong.get("wrap"), wrong.get("turn")), groups, eps, wrong.get("one"))
+            q = convolved(z, w, wrong.get("wrap"), wrong.get("turn"))
+            q = q if wrong.get("plain") else normed(q, groups, eps, wrong.get("alone"))
             gates.append(gate((q * a[:, None] + b[:, None]).astype(x.dtype)))
         return x * gates[0][..., None] * gates[1][:, :, None]
 
@@ -55,7 +56,8 @@ def local_twin(name, kind, **wrong):
 
 local_twin("strips go round", "tail", wrap=True)
 local_twin("the convolution turned round", "sign", turn=True)
-local_twin("all channels normalized together", "region", one=True)
+local_twin("not normalized", "order of steps", plain=True)
+local_twin("each channel normalized by itself", "region", alone=True)
 local_twin("eps left out", "place of a parameter", eps=1e-30)
 local_twin("maximum in place of mean", "statistic", how=np.max)
 local_twin("the two convolutions changed round", "axis", swapped=True)

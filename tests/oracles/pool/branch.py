@@ -20,18 +20,15 @@ def branch_pool(x, scores, *, scale=1.0):
 
 
 def elu(h):
-    return np.array([v if not v <= 0 else np.expm1(v) for v in h])
+    return np.where(h <= 0, np.expm1(np.minimum(h, 0)), h)
 
 
 def gated_fusion(x, other, weight, gate_weight, bias=None, gate_bias=None, *, combine="sum"):
-    y = np.empty((*x.shape[:-1], x.shape[-1] * (2 if combine == "concat" else 1)), WIDE)
     with np.errstate(all="ignore"):
-        for place in np.ndindex(x.shape[:-1]):
-            a, b = x[place], other[place]
-            q = mapped(gate_weight, elu(mapped(weight, [*a, *b], bias)), gate_bias)
-            terms = sigmoid(q) * a, sigmoid(-q) * b
-            y[place] = np.concatenate(terms) if combine == "concat" else terms[0] + terms[1]
-    return y
+        h = elu(mapped(weight, np.concatenate([x, other], axis=-1), bias))
+        q = mapped(gate_weight, h, gate_bias)
+        terms = sigmoid(q) * x, sigmoid(-q) * other
+        return np.concatenate(terms, axis=-1) if combine == "concat" else terms[0] + terms[1]
 
 
 def selective_kernel_fusion(
@@ -42,7 +39,7 @@ def selective_kernel_fusion(
         for n, (a, b) in enumerate(zip(x, other, strict=True)):
             flat = (a + b).reshape(len(a), -1)
             h = mapped(weight, flat.sum(axis=1) / WIDE(flat.shape[1]), bias)
-            h = np.array([v if not v <= 0 else WIDE(0) for v in h])
+            h = np.where(h <= 0, WIDE(0), h)
             more = mapped(gate_weight, h, gate_bias) - mapped(other_weight, h, other_bias)
             share, rest = (sigmoid(q).reshape(-1, *(1 for _ in a.shape[1:])) for q in (more, -more))
             y[n] = share * a + rest * b

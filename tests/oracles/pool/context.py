@@ -13,8 +13,8 @@ def softmax(q):
 
 def attended(sites, w):
     """Return the sum of vectors (n, C) by the softmax of their scores."""
-    shares = softmax(np.array([sum(w * v) for v in sites]))
-    return sum(a * v for a, v in zip(shares, sites, strict=True))
+    shares = softmax((w * sites).sum(axis=1))
+    return (shares[:, None] * sites).sum(axis=0)
 
 
 def global_context_block(x, weight, site_weight, gate, level_weight, site_bias=None, level_bias=None):
@@ -36,7 +36,7 @@ def global_context_gate(x, weight, gate_weight, alpha, bias=None, gate_bias=None
         for n, sample in enumerate(x):
             flat = sample.reshape(len(sample), -1)
             h = mapped(gate_weight, mapped(weight, flat.sum(axis=1) / WIDE(flat.shape[1]), bias), gate_bias)
-            h = np.array([a * v if v < 0 else v for a, v in zip(alpha, h, strict=True)])
+            h = np.where(h < 0, alpha * h, h)
             y[n] = (flat + h[:, None]).reshape(sample.shape)
     return y
 
@@ -45,7 +45,7 @@ def frame_channel_gate(x, weight, gate_weight, *, reduce="none"):
     y = np.empty_like(x)
     with np.errstate(all="ignore"):
         for n, frames in enumerate(x):
-            shares = softmax(np.array([sum(weight * frame) for frame in frames]))
+            shares = softmax((weight * frames).sum(axis=1))
             gate = sigmoid(mapped(gate_weight, frames.sum(axis=0) / WIDE(len(frames)), None))
             y[n] = frames * shares[:, None] * gate
     return y.sum(axis=1) if reduce == "sum" else y

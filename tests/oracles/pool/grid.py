@@ -19,18 +19,18 @@ def position(u, low, high, sizes):
 
 
 def cell_of(at, sizes):
-    """Return the cell of a position in row-major order, -1 for a NaN."""
-    cell = 0
+    """Return the cells of positions, one array an axis, in row-major order: -1 for a NaN."""
+    cell, lost = 0, False
     for p, n in zip(at, sizes, strict=True):
-        if np.isnan(p):
-            return -1
-        cell = cell * n + int(min(max(np.floor(p), 0), n - 1))
-    return cell
+        lost = np.isnan(p) | lost
+        whole = np.minimum(np.maximum(np.floor(np.where(np.isnan(p), 0, p)), 0), n - 1)
+        cell = cell * n + whole.astype(int)
+    return np.where(lost, -1, cell)
 
 
 def grid_scatter_pool(x, coordinates, *, output_size, low=0.0, high=1.0, reduce="max", fill=0.0):
     sizes = each(output_size, coordinates.shape[1])
-    cell = np.array([cell_of(position(u, low, high, sizes), sizes) for u in coordinates], dtype=int)
+    cell = cell_of(position(coordinates.T, low, high, sizes), sizes)
     y = np.full((x.shape[1], math.prod(sizes)), WIDE(fill))
     counts = np.zeros(math.prod(sizes), dtype=int)
     for c in range(len(counts)):

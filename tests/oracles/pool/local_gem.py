@@ -11,17 +11,15 @@ from oracles.pool.gem import power_mean
 def regional_gem_pool(x, *, window=5, p=2.5):
     sizes = x.shape[2:]
     window = window if isinstance(window, tuple) else (window,) * len(sizes)
-    y = np.empty(x.shape, WIDE)
-    for site in np.ndindex(*sizes):
-        near = []
-        for i, n, k in zip(site, sizes, window, strict=True):
-            line = [abs(i + j - k // 2) for j in range(k)]
-            near.append([c if c < n else 2 * (n - 1) - c for c in line])
-        seen = [x[(slice(None), slice(None), *place)] for place in itertools.product(*near)]
-        with np.errstate(all="ignore"):
-            r = (sum(v ** WIDE(p) for v in seen) / len(seen)) ** (1 / WIDE(p))
-        y[(slice(None), slice(None), *site)] = (x[(slice(None), slice(None), *site)] + r) / 2
-    return y
+    total = np.zeros(x.shape, WIDE)
+    with np.errstate(all="ignore"):
+        for steps in itertools.product(*(range(-(k // 2), k // 2 + 1) for k in window)):
+            seen = x
+            for axis, (step, n) in enumerate(zip(steps, sizes, strict=True), start=2):
+                near = [abs(i + step) for i in range(n)]
+                seen = np.take(seen, [i if i < n else 2 * (n - 1) - i for i in near], axis=axis)
+            total += np.maximum(seen, 0) ** WIDE(p)
+        return (x + (total / np.prod(window)) ** (1 / WIDE(p))) / 2
 
 
 def scale_gem_pool(x, *, p=None):

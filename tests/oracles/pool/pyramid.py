@@ -61,10 +61,7 @@ def spatial_pyramid_code_pool(x, coordinates, *, levels=(1, 2), reduce="max"):
     parts = []
     for level in levels:
         for place in itertools.product(range(level), repeat=coordinates.shape[1]):
-            inside = [
-                all(min(max(math.floor(v * level), 0), level - 1) == c for v, c in zip(u, place, strict=True))
-                for u in coordinates
-            ]
-            inside = np.array(inside, bool)
+            cells = np.clip(np.floor(coordinates * level), 0, level - 1)
+            inside = (cells == np.array(place)).all(axis=1)
             parts.append(reduced(x[inside].T, reduce) if inside.any() else np.zeros(x.shape[1], WIDE))
     return np.stack(parts)

@@ -11,14 +11,14 @@ def sigmoid(q):
 
 
 def mapped(w, z, b):
-    """Return W z + b by sums."""
-    return np.array([sum((a * t for a, t in zip(row, z, strict=True)), WIDE(0)) for row in w]) + (0 if b is None else b)
+    """Return W z + b of rows z."""
+    return np.stack([(row * z).sum(axis=-1) for row in w], axis=-1) + (0 if b is None else b)
 
 
 def act(h, activation):
     if activation == "silu":
         return h * sigmoid(h)
-    return np.array([v if not v <= 0 else WIDE(0) for v in h])
+    return np.where(h <= 0, WIDE(0), h)
 
 
 def gate(sample, w, v, b, c, reduce="mean", activation="relu"):

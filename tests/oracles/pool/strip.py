@@ -17,12 +17,12 @@ def convolved(z, k):
     y = np.zeros((outputs, n), WIDE)
     for d in range(outputs):
         first = d // (outputs // (c // each)) * each
-        for at in range(n):
-            for i in range(each):
-                for j in range(window):
-                    where = at + j - window // 2
-                    if 0 <= where < n:
-                        y[d, at] += k[d, i, j] * z[first + i, where]
+        for i in range(each):
+            for j in range(window):
+                ahead = j - window // 2  # site s reads site s + ahead
+                low, high = min(n, max(0, -ahead)), max(0, min(n, n - ahead))
+                if low < high:
+                    y[d, low:high] += k[d, i, j] * z[first + i, low + ahead : high + ahead]
     return y
 
 
@@ -49,11 +49,7 @@ def coordinate_attention(x, weight, row_weight, column_weight, bias=None, row_bi
         for s, sample in enumerate(x):
             gates = []
             for z, w, b in zip(strips(sample), (row_weight, column_weight), (row_bias, column_bias), strict=True):
-                columns = []
-                for at in range(z.shape[1]):
-                    h = mapped(weight, z[:, at], bias)
-                    f = np.array([v * np.clip(v + 3, WIDE(0), WIDE(6)) / 6 for v in h])
-                    columns.append(sigmoid(mapped(w, f, b)))
-                gates.append(np.stack(columns, axis=1))
+                h = mapped(weight, z.T, bias)
+                gates.append(sigmoid(mapped(w, h * np.clip(h + 3, WIDE(0), WIDE(6)) / 6, b)).T)
             y[s] = sample * gates[0][:, :, None] * gates[1][:, None, :]
     return y
