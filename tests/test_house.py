@@ -30,7 +30,8 @@ ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
-    "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates",
+    "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "scores", "query", "first",
+    "first_bias", "second", "second_bias", "third", "third_bias",
 }  # fmt: skip
 
 

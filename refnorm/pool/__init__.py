@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = later(
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
+        "scored": ["softmax_pool", "softmax_pool_vjp", "attentive_pool", "attentive_pool_vjp", "target_attention_pool"],
         "segment": ["segment_pool", "segment_pool_vjp"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },
