@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = later(
     {
         "._core.windows": ["same_padding"],
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
+        "factorization": ["factorization_machine_pool"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
         "scored": ["softmax_pool", "softmax_pool_vjp", "attentive_pool", "attentive_pool_vjp", "target_attention_pool"],
