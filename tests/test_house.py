@@ -24,14 +24,14 @@ VOCABULARY = {
     "k", "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base",
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
-    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved",
+    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed_sqrt", "l2",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "scores", "query", "first",
-    "first_bias", "second", "second_bias", "third", "third_bias",
+    "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs",
 }  # fmt: skip
 
 

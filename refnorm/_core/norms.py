@@ -2,7 +2,7 @@
 
 from .sums import total
 
-__all__ = ["length"]
+__all__ = ["length", "unit"]
 
 
 def length(xp, x, *, roomy):
@@ -14,3 +14,9 @@ def length(xp, x, *, roomy):
     scale = xp.where((scale > low) & (scale < high) | (scale == 0) | ~xp.isfinite(scale), one, scale)
     square = total(xp, (x / scale) ** 2, roomy=roomy)
     return xp.where(square == 0, square, scale * xp.sqrt(xp.where(square == 0, one, square)))
+
+
+def unit(xp, x, eps, *, roomy):
+    """Return x / max(length, eps)."""
+    size = length(xp, x, roomy=roomy)
+    return x / xp.where(size < eps, xp.full_like(size, eps), size)
