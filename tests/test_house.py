@@ -31,7 +31,8 @@ ARRAYS = {
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "scores", "query", "first",
-    "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs",
+    "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
+    "u_bias", "v_bias",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = later(
         "bilinear": ["bilinear_pool", "bilinear_pool_vjp", "compact_bilinear_pool", "compact_bilinear_pool_vjp"],
         "covariance": ["covariance_pool", "covariance_pool_vjp", "cross_covariance_pool"],
         "factorization": ["factorization_machine_pool"],
+        "factorized": ["factorized_bilinear_pool", "block_bilinear_fusion"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
         "scored": ["softmax_pool", "softmax_pool_vjp", "attentive_pool", "attentive_pool_vjp", "target_attention_pool"],
