@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = later(
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
         "scored": ["softmax_pool", "softmax_pool_vjp", "attentive_pool", "attentive_pool_vjp", "target_attention_pool"],
         "segment": ["segment_pool", "segment_pool_vjp"],
+        "token": ["last_token_pool", "position_weighted_mean_pool", "top_descriptor_pool"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },
 )
