@@ -32,7 +32,7 @@ ARRAYS = {
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "scores", "query", "first",
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
-    "u_bias", "v_bias",
+    "u_bias", "v_bias", "position",
 }  # fmt: skip
 
 

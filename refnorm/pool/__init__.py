@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = later(
         "factorized": ["factorized_bilinear_pool", "block_bilinear_fusion"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
+        "reduction": ["residual_spatial_reduction"],
         "scored": ["softmax_pool", "softmax_pool_vjp", "attentive_pool", "attentive_pool_vjp", "target_attention_pool"],
         "segment": ["segment_pool", "segment_pool_vjp"],
         "token": ["last_token_pool", "position_weighted_mean_pool", "top_descriptor_pool"],
