@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = later(
         "scored": ["softmax_pool", "softmax_pool_vjp", "attentive_pool", "attentive_pool_vjp", "target_attention_pool"],
         "segment": ["segment_pool", "segment_pool_vjp"],
         "segment_scored": ["segment_attentive_pool", "segment_attentive_pool_vjp"],
+        "subset": ["subset_superset_pool"],
         "token": ["last_token_pool", "position_weighted_mean_pool", "top_descriptor_pool"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },
