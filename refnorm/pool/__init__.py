@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = later(
         "segment": ["segment_pool", "segment_pool_vjp"],
         "segment_scored": ["segment_attentive_pool", "segment_attentive_pool_vjp"],
         "subset": ["subset_superset_pool"],
+        "temporal": ["selective_temporal_max_pool", "change_point_pool", "recurrent_conv_text_pool"],
         "token": ["last_token_pool", "position_weighted_mean_pool", "top_descriptor_pool"],
         "window": ["avg_pool", "avg_pool_vjp", "max_pool", "max_pool_vjp"],
     },
