@@ -34,6 +34,7 @@ ARRAYS = {
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "scores", "query", "first",
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
     "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
+    "key_weight", "value_weight", "value",
 }  # fmt: skip
 
 

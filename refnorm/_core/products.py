@@ -1,5 +1,6 @@
 """Inner products of rows, whose rounding errors are carried along where the dtype has no digits to spare."""
 
+from .._xp import dtype_name
 from .sums import total
 
 __all__ = ["inner", "inner_pairs"]
@@ -13,5 +14,10 @@ def inner(xp, x, rows, *, roomy):
 
 
 def inner_pairs(xp, x, rows, *, roomy):
-    """Return the inner products of each row of x, (..., j, n), with each of the rows, (..., k, n), as (..., j, k)."""
-    return inner(xp, x, rows if roomy else xp.expand_dims(rows, axis=-3), roomy=roomy)
+    """Return the inner products of each row of x, (..., j, n), with each of the rows, (..., k, n), as (..., j, k).
+
+    Only float64 has anything carried along: products that XLA fuses it may compute twice, and round otherwise.
+    """
+    if roomy or dtype_name(x) != "float64":
+        return xp.matmul(x, xp.matrix_transpose(rows))
+    return inner(xp, x, xp.expand_dims(rows, axis=-3), roomy=False)

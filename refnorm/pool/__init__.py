@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = later(
     {
         "._core.windows": ["same_padding"],
         "adaptive": ["adaptive_avg_pool", "adaptive_avg_pool_vjp"],
+        "attention": ["attention_pool", "attention_pool_vjp", "slot_pool", "global_query_pool"],
         "bag": ["embedding_bag", "embedding_bag_vjp"],
         "bilinear": ["bilinear_pool", "bilinear_pool_vjp", "compact_bilinear_pool", "compact_bilinear_pool_vjp"],
         "covariance": ["covariance_pool", "covariance_pool_vjp", "cross_covariance_pool"],
