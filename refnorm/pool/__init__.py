@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = later(
         "factorized": ["factorized_bilinear_pool", "block_bilinear_fusion"],
         "gem": ["gem_pool", "gem_pool_vjp"],
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
+        "points": ["farthest_point_sample", "knn_pool"],
         "reduction": ["residual_spatial_reduction"],
         "scored": ["softmax_pool", "softmax_pool_vjp", "attentive_pool", "attentive_pool_vjp", "target_attention_pool"],
         "segment": ["segment_pool", "segment_pool_vjp"],
