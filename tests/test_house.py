@@ -25,7 +25,7 @@ VOCABULARY = {
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed_sqrt", "l2", "padding_id",
-    "join", "min_length", "start",
+    "join", "min_length", "start", "ratio",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
@@ -34,7 +34,7 @@ ARRAYS = {
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "scores", "query", "first",
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
     "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
-    "key_weight", "value_weight", "value",
+    "key_weight", "value_weight", "value", "edges",
 }  # fmt: skip
 
 

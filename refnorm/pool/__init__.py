@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = later(
         "factorization": ["factorization_machine_pool"],
         "factorized": ["factorized_bilinear_pool", "block_bilinear_fusion"],
         "gem": ["gem_pool", "gem_pool_vjp"],
+        "graph": ["top_k_graph_pool", "edge_contraction_pool", "hyperdrop_pool", "graph_unpool"],
         "masked": ["masked_avg_pool", "masked_avg_pool_vjp"],
         "points": ["farthest_point_sample", "knn_pool"],
         "reduction": ["residual_spatial_reduction"],
