@@ -20,4 +20,4 @@ def inner_pairs(xp, x, rows, *, roomy):
     """
     if roomy or dtype_name(x) != "float64":
         return xp.matmul(x, xp.matrix_transpose(rows))
-    return inner(xp, x, xp.expand_dims(rows, axis=-3), roomy=False)
+    return total(xp, xp.expand_dims(x, axis=-2) * xp.expand_dims(rows, axis=-3), roomy=False)[..., 0]
