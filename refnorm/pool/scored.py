@@ -97,8 +97,8 @@ def softmax_pool(x, scores=None, /, *, axis, scale=1.0):
     References
     ----------
     Liu et al., HyMamba: Mamba with Hybrid Geometry-Feature Coupling, 2025: own scores. Herzalla et al., Graph Neural
-    Networks for Jamming Source Localization, 2025: positions. Li et al., SHS-Net, 2023: scores of points. All as
-    catalogued from their code.
+    Networks for Jamming Source Localization, 2025: positions. Li et al., SHS-Net, 2023: the largest of
+    several. All as catalogued from their code.
 
     Examples
     --------
