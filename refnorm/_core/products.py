@@ -1,7 +1,7 @@
 """Inner products of rows, whose rounding errors are carried along where the dtype has no digits to spare."""
 
 from .._xp import dtype_name
-from .sums import total
+from .sums import sum_pair, total
 
 __all__ = ["inner", "inner_pairs"]
 
@@ -20,4 +20,5 @@ def inner_pairs(xp, x, rows, *, roomy):
     """
     if roomy or dtype_name(x) != "float64":
         return xp.matmul(x, xp.matrix_transpose(rows))
-    return total(xp, xp.expand_dims(x, axis=-2) * xp.expand_dims(rows, axis=-3), roomy=False)[..., 0]
+    s, rest = sum_pair(xp, xp.expand_dims(x, axis=-2) * xp.expand_dims(rows, axis=-3))
+    return (s + rest)[..., 0]

@@ -216,11 +216,10 @@ def attention_pool_vjp(
     values = x.shape[-1] if value_weight is None else value_weight.shape[1]
     require_shape("cotangent", cotangent, (*x.shape[:-2], query.shape[-2], values))
     wide, q, wk, wv, g = widen(xp, x, query, key_weight, value_weight, cotangent)
-    spare = roomy(x, wide)
     wide = wide if mask is None else chosen_sites(xp, mask[..., None], wide)
-    k, v = (split(xp, projected(xp, wide, m, roomy=spare), heads) for m in (wk, wv))
+    k, v = (split(xp, projected(xp, wide, m, roomy=True), heads) for m in (wk, wv))  # a gradient needs no last digit
     q, g = split(xp, q, heads), split(xp, g, heads)
-    a = attention(xp, q, k, mask, scale, kind, roomy=spare)
+    a = attention(xp, q, k, mask, scale, kind, roomy=True)
     da = a * xp.matmul(g, xp.matrix_transpose(v))
     ds = scale * (da - a * xp.sum(da, axis=-1 if kind == "members" else -2, keepdims=True))
     dq = merge(xp, xp.matmul(ds, k))
