@@ -24,17 +24,20 @@ VOCABULARY = {
     "k", "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base",
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
-    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed", "levels", "binning", "tokens",
-    "samples", "aligned", "combine", "split", "widths",
+    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed", "levels", "binning",
+    "tokens", "samples", "aligned", "combine", "split", "widths", "signed_sqrt", "l2", "padding_id", "join",
+    "min_length", "start", "ratio",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
-    "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "indices", "boxes", "gate_weight",
-    "gate_bias", "confidence", "site_weight", "site_bias",
-    "level_weight", "level_bias", "scores", "other_weight", "other_bias", "row_weight", "column_weight",
-    "row_bias", "column_bias",
+    "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "indices", "boxes",
+    "gate_weight", "gate_bias", "confidence", "site_weight", "site_bias", "level_weight", "level_bias", "scores",
+    "other_weight", "other_bias", "row_weight", "column_weight", "row_bias", "column_bias", "query", "first",
+    "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
+    "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
+    "key_weight", "value_weight", "value", "edges",
 }  # fmt: skip
 
 

@@ -1,9 +1,35 @@
 """Sums and maxima over ragged segments, by sorting and doubling: no library needs a scatter for it."""
 
-from .._xp import device
+import operator
+
+from .._xp import device, require_indices
 from .sums import two_sum
 
-__all__ = ["first_of_each", "gather", "segment_counts", "segment_extremes", "segment_sums"]
+__all__ = [
+    "first_of_each",
+    "gather",
+    "require_segments",
+    "segment_counts",
+    "segment_extremes",
+    "segment_sums",
+    "sort_ids",
+]
+
+
+def require_segments(xp, x, ids, segments, fill=0.0) -> int:
+    """Refuse what are no members along axis 0 with a segment each; return the number of segments."""
+    if x.ndim < 1:
+        raise ValueError("x must have at least one axis, its members along axis 0, got a scalar")
+    require_indices(xp, "ids", ids, (x.shape[0],))
+    try:
+        segments = operator.index(segments)
+    except TypeError:
+        raise TypeError(f"segments must be an int, got {segments!r}") from None
+    if not isinstance(fill, int | float):
+        raise TypeError(f"fill must be a real number, got {fill!r}")
+    if segments < 1:
+        raise ValueError(f"segments must be at least 1, got {segments}")
+    return segments
 
 
 def told_apart(xp, ids, segments):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import operator as op
 
 import numpy as np
 
 from .._cases import case, integers, normal, sorted_ids
-from .._core.segments import gather, segment_counts, segment_extremes, segment_sums
+from .._core.segments import gather, require_segments, segment_counts, segment_extremes, segment_sums
 from .._lanes import indices, load, run, scratch, takes
 from .._registry import gradient, law, operator
-from .._xp import check_out, device, give_back, prepare, require_indices, require_shape, roomy, widen
+from .._xp import check_out, device, give_back, prepare, require_shape, roomy, widen
 
 kernels = load(__name__)
 REDUCTIONS = ("sum", "mean", "max", "min")  # in the order of the kernel
@@ -20,17 +19,7 @@ CACHE = 2**21  # bytes of sums that a walk over all rows may keep at hand
 
 def asked(xp, x, ids, segments, reduce, fill) -> int:
     """Refuse what segment_pool cannot take; return the number of segments."""
-    if x.ndim < 1:
-        raise ValueError("x must have at least one axis, its members along axis 0, got a scalar")
-    require_indices(xp, "ids", ids, (x.shape[0],))
-    try:
-        segments = op.index(segments)
-    except TypeError:
-        raise TypeError(f"segments must be an int, got {segments!r}") from None
-    if not isinstance(fill, int | float):
-        raise TypeError(f"fill must be a real number, got {fill!r}")
-    if segments < 1:
-        raise ValueError(f"segments must be at least 1, got {segments}")
+    segments = require_segments(xp, x, ids, segments, fill)
     if reduce not in REDUCTIONS:
         raise ValueError(f"reduce must be 'sum', 'mean', 'max' or 'min', got {reduce!r}")
     return segments

@@ -55,7 +55,7 @@ def _(x, /, *, window, stride=None, padding=0, dilation=1, ceil_mode=False, p=2.
 
 survivor(
     lp_pool,
-    "lp_pool > power_length: usual = (largest > low) & (largest < high) | (largest == 0) | ~xp.isfinite(largest): "
+    "lp_pool > power_scale: usual = (largest > low) & (largest < high) | (largest == 0) | ~xp.isfinite(largest): "
     "(largest > low) & (largest < high) | (largest == 0) -> largest == 0",
     "a window scaled that need not be: one rounding more, which the yardsticks allow.",
 )
