@@ -7,6 +7,15 @@ __getattr__, __dir__, __all__ = later(
     {
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
         "gaussian": ["gaussian_kl"],
+        "stable": [
+            "log_stablemax",
+            "log_stablemax_vjp",
+            "softmax_collapse_mask",
+            "stablemax",
+            "stablemax_cross_entropy",
+            "stablemax_cross_entropy_vjp",
+            "stablemax_vjp",
+        ],
         "exponential": ["log_softmax", "log_softmax_vjp", "softmax", "softmax_vjp"],
     },
 )
