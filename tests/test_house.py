@@ -24,13 +24,15 @@ VOCABULARY = {
     "k", "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base",
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
-    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "dtype",
+    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "dtype", "gallery_beta", "hard",
+    "iterations", "nu",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
-    "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "labels",
+    "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "labels", "bank",
+    "gallery_bank", "atoms", "prior",
 }  # fmt: skip
 
 

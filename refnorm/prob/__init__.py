@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = later(
     {
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
         "gaussian": ["gaussian_kl"],
+        "minus_one": ["softmax_minus_one"],
         "stable": [
             "log_stablemax",
             "log_stablemax_vjp",
@@ -16,6 +17,6 @@ __getattr__, __dir__, __all__ = later(
             "stablemax_cross_entropy_vjp",
             "stablemax_vjp",
         ],
-        "exponential": ["log_softmax", "log_softmax_vjp", "softmax", "softmax_vjp"],
+        "exponential": ["log_softmax", "log_softmax_vjp", "log_sum_exp", "log_sum_exp_vjp", "softmax", "softmax_vjp"],
     },
 )
