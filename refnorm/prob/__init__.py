@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = later(
     {
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
         "gaussian": ["gaussian_kl"],
+        "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
         "minus_one": ["softmax_minus_one"],
         "stable": [
             "log_stablemax",
