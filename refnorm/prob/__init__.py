@@ -5,6 +5,7 @@ from .._later import later
 __getattr__, __dir__, __all__ = later(
     __name__,
     {
+        "binning": ["categorical_project", "two_hot_project"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
         "gaussian": ["gaussian_kl"],
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
