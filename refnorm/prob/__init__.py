@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = later(
     {
         "binning": ["categorical_project", "two_hot_project"],
         "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
+        "evidence": ["dempster_combine", "dirichlet_evidence"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
         "gaussian": ["gaussian_kl"],
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
