@@ -24,7 +24,7 @@ VOCABULARY = {
     "k", "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base",
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
-    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "dtype", "gallery_beta", "hard",
+    "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "dtype", "hard",
     "iterations", "nu",
 }  # fmt: skip
 ARRAYS = {
@@ -32,7 +32,7 @@ ARRAYS = {
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates", "labels", "bank",
-    "gallery_bank", "atoms", "prior",
+    "atoms", "prior",
 }  # fmt: skip
 
 

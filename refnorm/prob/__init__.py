@@ -5,6 +5,7 @@ from .._later import later
 __getattr__, __dir__, __all__ = later(
     __name__,
     {
+        "assignment": ["dec_target_distribution", "student_t_assignment"],
         "binning": ["categorical_project", "two_hot_project"],
         "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
         "evidence": ["dempster_combine", "dirichlet_evidence"],
