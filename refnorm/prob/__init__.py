@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = later(
         "assignment": ["dec_target_distribution", "student_t_assignment"],
         "binning": ["categorical_project", "two_hot_project"],
         "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
+        "decoding": ["contrastive_decoding_logits", "logit_arithmetic", "top_k_top_p_filter"],
         "evidence": ["dempster_combine", "dirichlet_evidence"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
         "gaussian": ["gaussian_kl"],
