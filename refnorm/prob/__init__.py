@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = later(
         "decoding": ["contrastive_decoding_logits", "logit_arithmetic", "top_k_top_p_filter"],
         "evidence": ["dempster_combine", "dirichlet_evidence"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
-        "gaussian": ["gaussian_kl"],
+        "gaussian": ["factor_model_predictor", "gaussian_kl", "gaussian_sample", "highest_density_region"],
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
         "minus_one": ["softmax_minus_one"],
         "stable": [
