@@ -143,9 +143,9 @@ def dec_target_distribution(x, /):
     Examples
     --------
     >>> import numpy as np, refnorm
-    >>> refnorm.prob.dec_target_distribution(np.array([[0.5, 0.5], [0.25, 0.75]])).round(4)
-    array([[0.625 , 0.375 ],
-           [0.1563, 0.8438]])
+    >>> refnorm.prob.dec_target_distribution(np.array([[0.5, 0.5], [0.25, 0.75]])).round(3)
+    array([[0.625, 0.375],
+           [0.156, 0.844]])
     """
     xp, x = prepare(x)
     if x.ndim != 2:
