@@ -26,7 +26,7 @@ VOCABULARY = {
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed", "levels", "binning",
     "tokens", "samples", "aligned", "combine", "split", "widths", "signed_sqrt", "l2", "padding_id", "join",
-    "min_length", "start", "ratio",
+    "min_length", "start", "ratio", "dtype", "hard", "iterations", "nu",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
@@ -37,7 +37,7 @@ ARRAYS = {
     "other_weight", "other_bias", "row_weight", "column_weight", "row_bias", "column_bias", "query", "first",
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
     "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
-    "key_weight", "value_weight", "value", "edges",
+    "key_weight", "value_weight", "value", "edges", "labels", "bank", "atoms", "prior",
 }  # fmt: skip
 
 

@@ -5,8 +5,24 @@ from .._later import later
 __getattr__, __dir__, __all__ = later(
     __name__,
     {
+        "assignment": ["dec_target_distribution", "student_t_assignment"],
+        "binning": ["categorical_project", "two_hot_project"],
+        "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
+        "decoding": ["contrastive_decoding_logits", "logit_arithmetic", "top_k_top_p_filter"],
+        "evidence": ["dempster_combine", "dirichlet_evidence"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
-        "gaussian": ["gaussian_kl"],
-        "exponential": ["log_softmax", "log_softmax_vjp", "softmax", "softmax_vjp"],
+        "gaussian": ["factor_model_predictor", "gaussian_kl", "gaussian_sample", "highest_density_region"],
+        "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
+        "minus_one": ["softmax_minus_one"],
+        "stable": [
+            "log_stablemax",
+            "log_stablemax_vjp",
+            "softmax_collapse_mask",
+            "stablemax",
+            "stablemax_cross_entropy",
+            "stablemax_cross_entropy_vjp",
+            "stablemax_vjp",
+        ],
+        "exponential": ["log_softmax", "log_softmax_vjp", "log_sum_exp", "log_sum_exp_vjp", "softmax", "softmax_vjp"],
     },
 )

@@ -1,11 +1,18 @@
-"""softmax and log_softmax by hand, at their edges, and against SciPy, torch and JAX."""
+"""softmax and its relatives by hand, at their edges, and against SciPy, torch and JAX."""
 
 import numpy as np
 import pytest
 import scipy.special
 
 import refnorm
-from refnorm.prob import log_softmax, log_softmax_vjp, softmax, softmax_vjp
+from refnorm.prob import (
+    log_softmax,
+    log_softmax_vjp,
+    log_sum_exp,
+    log_sum_exp_vjp,
+    softmax,
+    softmax_vjp,
+)
 
 
 @pytest.mark.parametrize("lane", ["formula", "kernel"])
@@ -103,3 +110,28 @@ def test_onnx_before_13_flattened(torch):
         session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         (wanted,) = session.run(None, {"x": x})
         assert np.allclose(softmax(x, axis=axis), wanted, rtol=1e-5), opset
+
+
+def test_log_sum_exp_by_hand(torch, jax):
+    x = np.log(np.array([[1.0, 2.0, 5.0], [0.25, 0.5, 0.25]]))
+    assert np.allclose(log_sum_exp(x), [np.log(8), 0.0], rtol=1e-15, atol=1e-16)
+    assert log_sum_exp(np.array([0.0, -50.0])) == np.exp(-50.0)  # the plain logarithm is 0
+    assert log_sum_exp(np.array([[3.0], [4.0]])).tolist() == [3.0, 4.0]
+    assert log_sum_exp_vjp(np.array([4.0]), np.log(np.array([[1.0, 2.0, 1.0]]))).round(12).tolist() == [[1, 2, 1]]
+    x = np.random.default_rng(4).normal(0, 5, (6, 5, 4))
+    for axis in (0, 1, -1, (0, 2)):
+        wanted = scipy.special.logsumexp(x, axis=axis)
+        assert np.allclose(log_sum_exp(x, axis=axis), wanted, rtol=1e-14)
+        assert np.allclose(torch.logsumexp(torch.from_numpy(x), axis).numpy(), wanted, rtol=1e-14)
+        assert np.allclose(jax.nn.logsumexp(x, axis=axis), wanted, rtol=1e-5)
+
+
+def test_log_sum_exp_at_its_edges(torch):
+    inf, nan = np.inf, np.nan
+    x = np.array([[-inf, -inf], [inf, 0.0], [-inf, 3.0], [nan, 0.0], [inf, inf], [inf, -inf]])
+    with np.errstate(all="ignore"):
+        assert np.array_equal(log_sum_exp(x), [-inf, inf, 3.0, nan, inf, inf], equal_nan=True)
+        assert np.array_equal(torch.logsumexp(torch.from_numpy(x), 1).numpy(), log_sum_exp(x), equal_nan=True)
+    assert log_sum_exp(np.array([1e308, 1e308])) == 1e308
+    with pytest.raises(ValueError, match="must not be empty"):
+        log_sum_exp(np.ones((2, 0)))

@@ -1,9 +1,9 @@
-"""gaussian_kl by hand, at its edges, and against torch's distributions."""
+"""Normal distributions by hand, at its edges, and against torch's distributions."""
 
 import numpy as np
 import pytest
 
-from refnorm.prob import gaussian_kl
+from refnorm.prob import factor_model_predictor, gaussian_kl, gaussian_sample, highest_density_region
 
 
 def test_by_hand():
@@ -58,6 +58,60 @@ def test_refusals():
         (lambda: gaussian_kl(x[:, :0, :0], x[:, :0, :0]), ValueError, "x must hold square matrices"),
         (lambda: gaussian_kl(x[0, 0], x[0, 0]), ValueError, "x must hold square matrices"),
         (lambda: gaussian_kl(x, x, eps=-1.0), ValueError, "eps"),
+    ]:
+        with pytest.raises(error, match=said):
+            call()
+
+
+def test_samples(torch):
+    x, mean = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0])
+    assert gaussian_sample(x, mean, np.array([[4.0, 9.0], [2.0, 2.0]])).tolist() == [[3.0, 2.0], [1.0, 2.0]]
+    rng = np.random.default_rng(5)
+    z, a = rng.normal(size=(20000, 3)), rng.normal(size=(3, 3))
+    cov = a @ a.T + np.eye(3)
+    y = gaussian_sample(z, np.array([1.0, -1.0, 0.0]), cov)
+    assert np.allclose(np.cov(y.T), cov, atol=0.15)
+    assert np.allclose(y.mean(axis=0), [1, -1, 0], atol=0.05)
+    distribution = torch.distributions.MultivariateNormal(torch.zeros(3, dtype=torch.float64), torch.from_numpy(cov))
+    assert np.allclose(gaussian_sample(z, np.zeros(3), cov), z @ distribution.scale_tril.numpy().T, rtol=1e-11)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(gaussian_sample(x, mean, -np.eye(2))).any()
+
+
+def test_regions():
+    stats = pytest.importorskip("scipy.stats", reason="SciPy is not installed")
+    mask, edge = highest_density_region(np.array([[-1.0, -8.0, -2.0, -4.0], [0.0, 0.0, 0.0, 0.0]]), alpha=0.5)
+    assert (mask.tolist(), edge.tolist()) == ([[True, False, True, False], [True] * 4], [-2.0, 0.0])
+    assert highest_density_region(np.arange(4.0))[0].all()
+    samples = np.random.default_rng(6).normal(size=20001)
+    mask, edge = highest_density_region(stats.norm.logpdf(samples), alpha=0.1)
+    assert mask.mean() == 1 - 2000 / 20001
+    assert np.allclose(np.abs(samples[mask]).max(), stats.norm.ppf(0.95), atol=0.03)
+    mask, edge = highest_density_region(np.array([0.0, np.nan, 1.0]))
+    assert (mask.tolist(), edge) == ([True, False, True], 0.0)
+
+
+def test_factors():
+    assert np.allclose(factor_model_predictor(np.array([[3.0, 1.0]]), np.ones((2, 1))), 4 / 3, rtol=1e-15)
+    rng = np.random.default_rng(7)
+    x, b = rng.normal(size=(6, 5)), rng.normal(size=(5, 3))
+    wanted = x @ np.linalg.inv(b @ b.T + np.eye(5)) @ b
+    assert np.allclose(factor_model_predictor(x, b), wanted, rtol=1e-11)
+    sklearn = pytest.importorskip("sklearn.decomposition", reason="scikit-learn is not installed")
+    model = sklearn.FactorAnalysis(3).fit(x)
+    model.mean_, model.components_, model.noise_variance_ = np.zeros(5), b.T, np.ones(5)
+    assert np.allclose(factor_model_predictor(x, b), model.transform(x), rtol=1e-11)
+
+
+def test_refusals_of_samples_regions_and_factors():
+    x = np.ones((2, 3))
+    for call, error, said in [
+        (lambda: gaussian_sample(x, np.ones(2), np.eye(3)), ValueError, r"mean must have shape \(3,\)"),
+        (lambda: gaussian_sample(x, np.ones(3), np.eye(2)), ValueError, r"var must have shape \(3, 3\)"),
+        (lambda: highest_density_region(x[:, :0]), ValueError, "must not be empty"),
+        (lambda: highest_density_region(x, alpha=1.0), ValueError, "alpha must be from 0 to below 1"),
+        (lambda: highest_density_region(x, alpha="0"), TypeError, "alpha must be a real number"),
+        (lambda: factor_model_predictor(x, x), ValueError, r"weight must have shape \(3, K\)"),
     ]:
         with pytest.raises(error, match=said):
             call()

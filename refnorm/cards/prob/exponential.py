@@ -1,9 +1,9 @@
-"""How softmax and log_softmax are got wrong, and what frameworks call them with."""
+"""How softmax, log_softmax and their relatives are got wrong, and what frameworks call them with."""
 
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...prob.exponential import log_softmax, softmax
+from ...prob.exponential import log_softmax, log_sum_exp, softmax
 from ..rows import of_torch, rowwise
 
 for _operator in (softmax, log_softmax):
@@ -182,6 +182,54 @@ def _(x):
     return z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
 
 
+# ---- log_sum_exp ----
+
+conventions(log_sum_exp, "torch", "logsumexp: its axis is always said", axis=-1)
+conventions(log_sum_exp, "jax", "jax.nn.logsumexp: axis=None, all axes together; say axis=-1 for rows", axis=-1)
+conventions(log_sum_exp, "scipy", "axis=None: all axes together; say axis=-1 for rows", axis=-1)
+
+
+def log_of_sum(x, axis, reduce=np.sum):
+    m = np.max(x, axis=axis, keepdims=True)
+    m = np.where(np.isfinite(m), m, x.dtype.type(0))
+    with np.errstate(divide="ignore"):
+        return np.log(reduce(np.exp(x - m), axis=axis)) + np.squeeze(m, axis=axis)
+
+
+@mistake(log_sum_exp, "maximum not taken off", kind="overflow")
+def _(x, /, *, axis=-1):
+    with np.errstate(all="ignore"):
+        return np.log(np.sum(np.exp(x.astype(np.float32)), axis=axis))
+
+
+@mistake(log_sum_exp, "maximum not put back", kind="statistic")
+def _(x, /, *, axis=-1):
+    return log_of_sum(x, axis) - np.max(x, axis=axis)
+
+
+@mistake(log_sum_exp, "mean in place of sum", kind="denominator")
+def _(x, /, *, axis=-1):
+    return log_of_sum(x, axis, np.mean)
+
+
+@mistake(log_sum_exp, "logarithm left out", kind="statistic")
+def _(x, /, *, axis=-1):
+    with np.errstate(all="ignore"):
+        return np.exp(log_of_sum(x, axis))
+
+
+@mistake(log_sum_exp, "NaN for a row of -inf", kind="NaN")
+def _(x, /, *, axis=-1):
+    y = log_of_sum(x, axis)
+    return np.where(y == -np.inf, np.nan, y)
+
+
+@mistake(log_sum_exp, "one sum for the whole array", kind="axis")
+def _(x, /, *, axis=-1):
+    whole = log_of_sum(x, None) if x.size else 0
+    return np.full_like(log_of_sum(x, axis), whole)
+
+
 # ---- other people's right ones ----
 
 
@@ -229,3 +277,15 @@ def _(x, /, *, axis=-1):
     from torch import log_softmax
 
     return flattened(log_softmax, x, axis)
+
+
+@honest(log_sum_exp, "NumPy", baseline=True)
+def _(x, /, *, axis=-1):
+    return log_of_sum(x, axis)
+
+
+@honest(log_sum_exp, "scipy.special", needs="scipy")
+def _(x, /, *, axis=-1):
+    from scipy.special import logsumexp
+
+    return logsumexp(x, axis=axis)

@@ -1,9 +1,9 @@
-"""How gaussian_kl is got wrong."""
+"""How divergences, samples and regions of normal distributions are got wrong."""
 
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...prob.gaussian import gaussian_kl
+from ...prob.gaussian import factor_model_predictor, gaussian_kl, gaussian_sample, highest_density_region
 
 conventions(gaussian_kl, "torch", "distributions.kl_divergence of two MultivariateNormal of one mean", eps=0.0)
 
@@ -57,3 +57,82 @@ for name, kind, wrong in [
     mistake(gaussian_kl, name, kind=kind)(written(**wrong))
 
 honest(gaussian_kl, "NumPy")(written())
+
+
+# ---- samples ----
+
+conventions(gaussian_sample, "torch", "distributions.MultivariateNormal: loc + scale_tril z")
+
+
+def root_of(var):
+    u, d = factored(var)
+    return u * np.sqrt(d)
+
+
+def wrong_sample(name, kind, twin):
+    mistake(gaussian_sample, name, kind=kind)(lambda x, mean, var, /: twin(x, mean, var))
+
+
+wrong_sample("the covariance itself", "exponent", lambda x, m, s: m + x @ (np.tril(s) + np.tril(s, -1).T).T)
+wrong_sample("the root from the right", "order", lambda x, m, s: m + x @ root_of(s))
+wrong_sample("no covariances", "statistic", lambda x, m, s: m + x * np.sqrt(np.diagonal(s)))
+wrong_sample("the mean left out", "option not read", lambda x, m, s: x @ root_of(s).T)
+wrong_sample("whitened", "reciprocal", lambda x, m, s: m + x @ np.linalg.inv(root_of(s)).T)
+honest(gaussian_sample, "NumPy")(lambda x, mean, var, /: mean + np.sum(x[..., None, :] * root_of(var), axis=-1))
+
+# ---- regions ----
+
+conventions(highest_density_region, "paper", "as catalogued", alpha=0.05)
+
+
+def region(x, alpha, *, more=0, keep=False):
+    n = int(np.floor((1 - alpha if keep else alpha) * x.shape[-1])) + more
+    edge = np.sort(x, axis=-1)[..., min(max(n, 0), x.shape[-1] - 1)]
+    return x >= edge[..., None], edge
+
+
+@mistake(highest_density_region, "alpha is kept", kind="order")
+def _(x, /, *, alpha=0.05):
+    return region(x, alpha, keep=True)
+
+
+@mistake(highest_density_region, "one too many left out", kind="index")
+def _(x, /, *, alpha=0.05):
+    return region(x, alpha, more=1)
+
+
+@mistake(highest_density_region, "the edge left out", kind="edges")
+def _(x, /, *, alpha=0.05):
+    return x > region(x, alpha)[1][..., None], region(x, alpha)[1]
+
+
+@mistake(highest_density_region, "always one in twenty", kind="option not read")
+def _(x, /, *, alpha=0.05):
+    return region(x, 0.05)
+
+
+@honest(highest_density_region, "NumPy")
+def _(x, /, *, alpha=0.05):
+    return region(x, alpha)
+
+
+# ---- factors ----
+
+conventions(factor_model_predictor, "sklearn", "FactorAnalysis.transform: components_ is B transposed, noise 1")
+
+
+def factors(x, b, *, noise=1.0, own=True):
+    gram = np.sum(b[:, :, None] * b[:, None, :], axis=0) if own else 0 * b.T @ b
+    u, d = factored(gram + x.dtype.type(noise) * np.eye(b.shape[1], dtype=x.dtype))
+    m = np.linalg.inv(u)
+    return (np.sum(x[..., None] * b, axis=-2)) @ ((m.T / d) @ m).astype(x.dtype)
+
+
+def wrong_factors(name, kind, twin):
+    mistake(factor_model_predictor, name, kind=kind)(lambda x, weight, /: twin(x, weight))
+
+
+wrong_factors("least squares: no prior", "denominator", lambda x, b: x @ np.linalg.pinv(b).T)
+wrong_factors("projected alone", "denominator", lambda x, b: factors(x, b, own=False))
+wrong_factors("half the noise", "place of a parameter", lambda x, b: factors(x, b, noise=0.5))
+honest(factor_model_predictor, "NumPy")(lambda x, weight, /: factors(x, weight))
