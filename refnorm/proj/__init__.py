@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = later(
             "walsh_hadamard_transform",
             "walsh_hadamard_transform_vjp",
         ],
+        "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
         "lora": ["lora_linear", "lora_linear_vjp"],
         "proximal": ["soft_threshold"],
         "subspace": ["subspace_direction_loss", "subspace_distance_loss", "subspace_project", "subspace_remove"],
