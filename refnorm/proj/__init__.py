@@ -24,5 +24,6 @@ __getattr__, __dir__, __all__ = later(
         "lora": ["lora_linear", "lora_linear_vjp"],
         "proximal": ["soft_threshold"],
         "subspace": ["subspace_direction_loss", "subspace_distance_loss", "subspace_project", "subspace_remove"],
+        "target": ["direct_random_target_delta", "local_target_update", "random_target_projection"],
     },
 )
