@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = later(
             "project_simplex",
             "project_simplex_vjp",
         ],
-        "etf": ["mutual_coherence", "simplex_etf", "sparse_etf_energy"],
+        "etf": ["mutual_coherence", "simplex_etf", "simplex_vertices", "sparse_etf_energy"],
         "hadamard": [
             "fastfood_project",
             "fastfood_project_vjp",
@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = later(
         "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
         "lora": ["lora_linear", "lora_linear_vjp"],
         "proximal": ["soft_threshold"],
+        "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "subspace": ["subspace_direction_loss", "subspace_distance_loss", "subspace_project", "subspace_remove"],
         "target": ["direct_random_target_delta", "local_target_update", "random_target_projection"],
     },
