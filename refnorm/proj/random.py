@@ -199,7 +199,6 @@ def or_one(xp, x):
     cases=[
         case("graph", positive(5, 5), normal(5, 3)),
         case("degrees", positive(6, 6), normal(6, 2), weights=(1.0, -0.5, 2.0), alpha=-0.25, standardize=False),
-        case("offset", positive(5, 5), normal(5, 2, mean=100.0)),
         case("unit rows", positive(4, 4), normal(4, 5), weights=(0.5, 1.5), normalize=True, standardize=False),
         case("adjacency", positive(4, 4), normal(4, 3), weights=(0.5, 1.0), transition=False, alpha=0.5),
     ],

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...proj.random import count_sketch, fastrp, random_subspace_project, sparse_random_matrix
 
 conventions(sparse_random_matrix, "scikit-learn", "with density 1 / sqrt(n) and scale 1 / sqrt(d)")
@@ -132,6 +132,13 @@ def _(x, r, /, *, weights=(1.0, 1.0), alpha=0.0, transition=True, normalize=Fals
 @honest(fastrp, "NumPy", baseline=True)
 def _(x, r, /, *, weights=(1.0, 1.0), alpha=0.0, transition=True, normalize=False, standardize=True):
     return embedded(x, r, weights, alpha, transition, normalize, standardize).astype(x.dtype)
+
+
+survivor(
+    fastrp,
+    "fastrp > centered: c = x - (first + mean(xp, x - first, roomy=roomy)): x - first -> x",
+    "columns of an embedding are no longer than a few of their spreads: the second mean takes off what is left",
+)
 
 
 def sketched(x, ids, signs, output_size):
