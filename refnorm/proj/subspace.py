@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .._cases import Draw, case, normal, orthonormal, positive
+from .._core.frames import orthonormal_rows
 from .._core.norms import length
 from .._core.products import inner
 from .._core.sums import total
@@ -98,24 +99,6 @@ def subspace_project(x, basis, origin=None, /):
     require_shape("origin", origin, x.shape[-1:])
     wide, q, mu = widen(xp, x, basis, origin)
     return give_back(xp, on(xp, wide, q, mu, roomy=roomy(x, wide)), x)
-
-
-def orthonormal_rows(xp, rows, rtol, *, roomy):
-    """Return orthonormal rows of the same span by Gram and Schmidt, each twice; 0 for a row that depends on others."""
-    done = []
-    for i in range(rows.shape[0]):
-        v = rows[i, :]
-        size = xp.max(xp.abs(v))
-        v = v / xp.where(size > 0, size, xp.ones_like(size))
-        whole = total(xp, v * v, roomy=roomy)
-        for _ in range(2):  # once leaves rounding errors along the others
-            for q in done:
-                v = v - total(xp, v * q, roomy=roomy) * q
-        square = total(xp, v * v, roomy=roomy)
-        dependent = square <= rtol**2 * whole
-        v = v / xp.sqrt(xp.where(dependent, xp.ones_like(square), square))
-        done.append(xp.where(dependent, xp.zeros_like(v), v))
-    return xp.stack(done)
 
 
 @operator(
