@@ -26,14 +26,14 @@ VOCABULARY = {
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved",
     "normalize", "relative", "density", "rescale", "growth", "degree", "sparse", "transition",
-    "standardize", "residual", "rank", "energy", "power", "nested",
+    "standardize", "residual", "rank", "energy", "power", "nested", "std",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates",
-    "out_weight", "out_bias", "target", "core", "c", "labels", "weights",
+    "out_weight", "out_bias", "target", "core", "c", "labels", "weights", "s", "rest",
 }  # fmt: skip
 
 

@@ -14,6 +14,13 @@ __getattr__, __dir__, __all__ = later(
             "project_simplex_vjp",
         ],
         "etf": ["mutual_coherence", "simplex_etf", "simplex_vertices", "sparse_etf_energy"],
+        "features": [
+            "orthogonal_gaussian_matrix",
+            "positive_random_features",
+            "positive_random_features_vjp",
+            "relu_random_features",
+            "taylor_softmax_features",
+        ],
         "hadamard": [
             "fastfood_project",
             "fastfood_project_vjp",
