@@ -33,7 +33,7 @@ ARRAYS = {
     "upper", "basis", "origin", "directions", "a", "b", "gate", "gain", "shift", "rotation", "v", "alpha", "center",
     "other", "std", "log_scale", "opacity", "sh", "mask", "ids", "count", "u", "variances", "tilt", "tilts",
     "guide", "gain_weight", "shift_weight", "gain_bias", "shift_bias", "coordinates",
-    "out_weight", "out_bias", "target", "core", "c", "labels", "weights", "s", "rest",
+    "out_weight", "out_bias", "target", "core", "c", "labels", "weights", "s", "rest", "values",
 }  # fmt: skip
 
 
