@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = later(
             "relu_random_features",
             "taylor_softmax_features",
         ],
+        "gradient": ["fira_scale", "galore_adam_step", "norm_growth_limiter", "perp_grad"],
         "hadamard": [
             "fastfood_project",
             "fastfood_project_vjp",
