@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal, localcontext
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .._core.norms import length
 from .._core.products import inner
 from .._core.sums import total
 from .._registry import law, operator
-from .._xp import device, give_back, prepare, roomy, widen
+from .._xp import device, give_back, prepare, require_along, roomy, widen
 
 
 def require_vectors(x, least) -> None:
@@ -143,6 +144,86 @@ def mutual_coherence(x, /):
     return give_back(xp, xp.reshape(largest, ()), x)
 
 
+def corner(d) -> tuple:
+    """Return the coordinates of a unit corner of a simplex: where it points, elsewhere, and those of the last corner.
+
+    By more digits than a double has, of which then none is lost.
+    """
+    with localcontext() as context:
+        context.prec = 40
+        last = (1 - Decimal(d + 1).sqrt()) / d
+        mean = (1 + last) / (d + 1)
+        size = (Decimal(d) / (d + 1)).sqrt()
+        return float((1 - mean) / size), float(-mean / size), float((last - mean) / size)
+
+
+@operator(
+    paper="biondi2024stationary",
+    cases=[
+        case("one centre", normal(4)),
+        case("centres", normal(2, 3, 5, mean=3.0), scale=2.5),
+        case("a line", normal(3, 1), scale=0.25),
+        case("no centres", normal(0, 3)),
+    ],
+    bench=case("one centre", normal(512)),
+    rows=lambda x, rng: ([x[:, :9]], {"scale": 0.25}),
+)
+def simplex_vertices(x, /, *, scale=1.0):
+    r"""Return the d + 1 corners of a regular simplex about each row of `x`.
+
+    .. math:: y_i = x + s \, \frac{w_i - \bar w}{\lVert w_i - \bar w \rVert}, \qquad w_i = e_i \; (i < d), \quad
+        w_d = \frac{1 - \sqrt{d + 1}}{d} \, 1
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The centres, of shape (..., d): zeros for a fixed classifier of d + 1 classes, whose weight the corners are.
+    scale : float
+        The distance :math:`s` of the corners from their centre.
+
+    Returns
+    -------
+    array
+        (..., d + 1, d), in the dtype, library and device of `x`. The cosine of any two corners, seen from the centre,
+        is -1 / d.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers, or `scale` is no number.
+    ValueError
+        `x` has no element along its last axis, or `scale` is not finite.
+
+    Notes
+    -----
+    The released code adds 1e-8 to the lengths, so that its corners are at 1 - 1e-8. It is the frame of
+    :func:`simplex_etf` in one dimension less.
+
+    References
+    ----------
+    Biondi et al., Stationary Representations, 2024 (not read again: as catalogued from its code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.proj.simplex_vertices(np.zeros(2)).round(3)
+    array([[ 0.966, -0.259],
+           [-0.259,  0.966],
+           [-0.707, -0.707]])
+    """
+    xp, x = prepare(x)
+    require_along(x, -1)
+    if not math.isfinite(scale):
+        raise ValueError(f"scale must be finite, got {scale!r}")
+    (wide,) = widen(xp, x)
+    d = x.shape[-1]
+    place = xp.arange(d, device=device(wide))
+    far, near, last = corner(d)
+    corners = xp.where(place[:, None] == place, xp.full_like(wide[..., None], far), xp.full_like(wide[..., None], near))
+    corners = xp.concat([corners, xp.full_like(wide[..., None, :], last)], axis=-2)
+    return give_back(xp, wide[..., None, :] + scale * corners, x)
+
+
 @operator(
     paper="xiao2024fedloge",
     cases=[
@@ -233,6 +314,18 @@ def columns_sum_to_zero(f, x):
 @law(simplex_etf, orthonormal(6, 4))
 def turns_with_its_basis(f, x):
     return f(x[::-1]), f(x)[::-1]
+
+
+@law(simplex_vertices, normal(4, 5))
+def centre_is_the_mean(f, x):
+    return f(x, scale=2.0).mean(axis=-2), x
+
+
+@law(simplex_vertices, normal(4, 5))
+def corners_are_as_far_apart(f, x):
+    y = f(x, scale=0.5)
+    square = ((y[:, :, None] - y[:, None]) ** 2).sum(axis=-1)
+    return square, 0.6 * (1 - np.eye(6)) + 0 * square
 
 
 @law(mutual_coherence, normal(4, 7))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import mutual_coherence, simplex_etf, sparse_etf_energy
+from refnorm.proj import mutual_coherence, simplex_etf, simplex_vertices, sparse_etf_energy
 
 
 @pytest.mark.parametrize("k", [2, 3, 7])
@@ -52,3 +52,15 @@ def test_options_are_refused():
     for clip in (0.0, 1.5):
         with pytest.raises(ValueError, match="clip"):
             sparse_etf_energy(np.ones((2, 2)), clip=clip)
+
+
+@pytest.mark.parametrize("d", [1, 2, 7, 100])
+def test_corners_have_the_cosines_of_a_simplex(d):
+    y = simplex_vertices(np.zeros(d), scale=2.0)
+    assert np.allclose(y @ y.T, 4 * ((d + 1) * np.eye(d + 1) - 1) / d, atol=1e-13)
+    assert np.allclose(simplex_vertices(np.full(d, 5.0), scale=2.0), y + 5, rtol=1e-14)
+    for bad, said in [({"scale": np.inf}, "scale"), ({"scale": np.nan}, "scale")]:
+        with pytest.raises(ValueError, match=said):
+            simplex_vertices(np.zeros(d), **bad)
+    with pytest.raises(ValueError, match="axis -1 must not be empty"):
+        simplex_vertices(np.zeros((2, 0)))

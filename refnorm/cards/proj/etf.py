@@ -3,10 +3,12 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...proj.etf import mutual_coherence, simplex_etf, sparse_etf_energy
+from ...proj.etf import mutual_coherence, simplex_etf, simplex_vertices, sparse_etf_energy
 
 conventions(simplex_etf, "paper")
 conventions(simplex_etf, "fedloge", "ETF_Classifier: U from the QR of random numbers, in float32")
+conventions(simplex_vertices, "paper", "about 0, at a distance of 1", scale=1.0)
+conventions(simplex_vertices, "code", "1e-8 is added to the lengths", scale=1.0)
 conventions(mutual_coherence, "code", "the vectors are rows there: hand in the transpose")
 conventions(sparse_etf_energy, "code", "comments speak of unit norm, the code has 0.1", norm=0.1, clip=0.99999)
 
@@ -116,3 +118,39 @@ def _(x, /, *, norm=0.1, clip=0.99999):
 @honest(sparse_etf_energy, "NumPy", baseline=True)
 def _(x, /, *, norm=0.1, clip=0.99999):
     return energy(x, norm, clip)
+
+
+def corners(d, *, centred=True, unit=True):
+    w = np.concatenate([np.eye(d, dtype=np.longdouble), np.full((1, d), (1 - np.sqrt(np.longdouble(d + 1))) / d)])
+    w = w - np.mean(w, axis=0) if centred else w
+    return w / np.sqrt(np.sum(w * w, axis=1, keepdims=True)) if unit else w
+
+
+@mistake(simplex_vertices, "not centred", kind="centering")
+def _(x, /, *, scale=1.0):
+    return x[..., None, :] + scale * corners(x.shape[-1], centred=False)
+
+
+@mistake(simplex_vertices, "lengths as they come", kind="denominator")
+def _(x, /, *, scale=1.0):
+    return x[..., None, :] + scale * corners(x.shape[-1], unit=False)
+
+
+@mistake(simplex_vertices, "about zero", kind="place of a parameter")
+def _(x, /, *, scale=1.0):
+    return 0 * x[..., None, :] + scale * corners(x.shape[-1])
+
+
+@mistake(simplex_vertices, "scale left out", kind="place of a parameter")
+def _(x, /, *, scale=1.0):
+    return x[..., None, :] + corners(x.shape[-1])
+
+
+@mistake(simplex_vertices, "centre scaled too", kind="order of the steps")
+def _(x, /, *, scale=1.0):
+    return scale * (x[..., None, :] + corners(x.shape[-1]))
+
+
+@honest(simplex_vertices, "NumPy, in long double", baseline=True)
+def _(x, /, *, scale=1.0):
+    return (x[..., None, :].astype(np.longdouble) + scale * corners(x.shape[-1])).astype(x.dtype)

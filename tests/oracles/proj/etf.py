@@ -32,3 +32,16 @@ def sparse_etf_energy(x, *, norm=0.1, clip=0.99999):
         angle = np.arccos(np.clip(nearest, -WIDE(clip), WIDE(clip)))
         energy = energy + (np.sqrt(np.sum(x[:, i] * x[:, i])) - WIDE(norm)) ** 2 - angle / k
     return np.asarray(energy)
+
+
+def simplex_vertices(x, *, scale=1.0):
+    d = x.shape[-1]
+    w = np.zeros((d + 1, d), WIDE)
+    for i in range(d):
+        w[i, i] = 1
+        w[d, i] = (1 - np.sqrt(WIDE(d + 1))) / d
+    w = w - np.sum(w, axis=0) / (d + 1)
+    y = np.zeros((*x.shape[:-1], d + 1, d), WIDE)
+    for i in range(d + 1):
+        y[..., i, :] = x + WIDE(scale) * w[i] / np.sqrt(np.sum(w[i] * w[i]))
+    return y
