@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = later(
             "project_simplex",
             "project_simplex_vjp",
         ],
-        "etf": ["mutual_coherence", "simplex_etf", "simplex_vertices", "sparse_etf_energy"],
+        "etf": ["equiangular_basis", "mutual_coherence", "simplex_etf", "simplex_vertices", "sparse_etf_energy"],
         "features": [
             "orthogonal_gaussian_matrix",
             "positive_random_features",
@@ -40,5 +40,6 @@ __getattr__, __dir__, __all__ = later(
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "subspace": ["subspace_direction_loss", "subspace_distance_loss", "subspace_project", "subspace_remove"],
         "target": ["direct_random_target_delta", "local_target_update", "random_target_projection"],
+        "tensor": ["cp_conv", "cp_reconstruct", "mode_product", "tucker_reconstruct"],
     },
 )
