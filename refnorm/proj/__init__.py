@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = later(
             "taylor_softmax_features",
         ],
         "gradient": ["fira_scale", "galore_adam_step", "norm_growth_limiter", "perp_grad"],
+        "grassmann": ["grassmann_logits", "grassmann_logits_vjp"],
         "hadamard": [
             "fastfood_project",
             "fastfood_project_vjp",
