@@ -26,7 +26,7 @@ VOCABULARY = {
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved",
     "normalize", "relative", "density", "rescale", "growth", "degree", "sparse", "transition",
-    "standardize", "residual", "rank", "energy", "power", "nested", "std", "coefficients",
+    "standardize", "residual", "rank", "energy", "power", "nested", "std",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",

@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = later(
         ],
         "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
         "lora": ["lora_linear", "lora_linear_vjp", "sparse_low_rank_linear", "sparse_low_rank_linear_vjp"],
+        "mimic": ["slice_rotated_weights"],
         "mixture": ["subspace_mixture_denoiser"],
         "ordered": [
             "hierarchical_group_lasso",
