@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal, localcontext
+from operator import index
 
 import numpy as np
 
@@ -147,14 +147,11 @@ def mutual_coherence(x, /):
 def corner(d) -> tuple:
     """Return the coordinates of a unit corner of a simplex: where it points, elsewhere, and those of the last corner.
 
-    By more digits than a double has, of which then none is lost.
+    The formula's, without the differences in it: they are (r + d) / (r + 1), -1 / (r + 1) and -1 over the root of d,
+    r the root of d + 1.
     """
-    with localcontext() as context:
-        context.prec = 40
-        last = (1 - Decimal(d + 1).sqrt()) / d
-        mean = (1 + last) / (d + 1)
-        size = (Decimal(d) / (d + 1)).sqrt()
-        return float((1 - mean) / size), float(-mean / size), float((last - mean) / size)
+    r, side = math.sqrt(d + 1), math.sqrt(d)
+    return (r + d) / (r + 1) / side, -1 / (r + 1) / side, -1 / side
 
 
 @operator(
@@ -222,6 +219,89 @@ def simplex_vertices(x, /, *, scale=1.0):
     corners = xp.where(place[:, None] == place, xp.full_like(wide[..., None], far), xp.full_like(wide[..., None], near))
     corners = xp.concat([corners, xp.full_like(wide[..., None, :], last)], axis=-2)
     return give_back(xp, wide[..., None, :] + scale * corners, x)
+
+
+@operator(
+    paper="shen2023equiangular",
+    cases=[
+        case("steps", normal(5, 3), threshold=0.3, step=0.05, count=4),
+        case("few rows", normal(3, 6), threshold=0.1, step=0.125, count=2),
+        case("stops", normal(2, 5, mean=1.5), threshold=0.3, step=0.05, count=9),
+        case("one step", normal(4, 2, mean=1.0), threshold=0.5, count=1),
+    ],
+    bench=case("steps", normal(256, 128), threshold=0.1, count=4),
+    rows=lambda x, rng: ([x[:, :6]], {"threshold": 0.5, "step": 0.03, "count": 2}),
+)
+def equiangular_basis(x, /, *, threshold, step=1e-3, count=8):
+    r"""Turn rows away from one another until no two have a cosine beyond a threshold.
+
+    .. math:: u_i = x_i / \lVert x_i \rVert_2, \qquad
+        x_i \leftarrow u_i - 2 \eta \sum_{j \ne i, \, |\langle u_i, u_j \rangle| > \theta}
+        \mathrm{sign} \langle u_i, u_j \rangle \, u_j
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The rows to begin with, of shape (N, n): a class each.
+    threshold : float
+        The largest magnitude of a cosine :math:`\theta` that is left alone, from 0 and below 1.
+    step : float
+        The length :math:`\eta` of a step.
+    count : int
+        How many steps are taken at most, 1 or more. Where no cosine is beyond the threshold by more than 1e-4, rows of
+        unit length come back instead.
+
+    Returns
+    -------
+    array
+        (N, n), in the dtype, library and device of `x`: not of unit length where the last step moved them, as
+        released. A row of zeros stays. A NaN or an infinity makes everything NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers, or an option is of the wrong type.
+    ValueError
+        `x` has not two axes or is empty, `threshold` is not in 0..1, `step` is negative, or `count` is below 1.
+
+    Notes
+    -----
+    Plain gradient descent on the sum over both orders of max(|cosine| - threshold, 0), lengths taken as constants. As
+    many rows as n and fewer can reach 0; more keep the bound of Welch, see :func:`mutual_coherence`.
+
+    References
+    ----------
+    Shen, Sun and Wei, Equiangular Basis Vectors, 2023 (not read again: as catalogued from its script).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x = np.array([[1.0, 0.0], [0.6, 0.8]])
+    >>> refnorm.proj.equiangular_basis(x, threshold=0.5, step=0.25, count=1).round(12)
+    array([[ 0.7, -0.4],
+           [ 0.1,  0.8]])
+    """
+    xp, x = prepare(x)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"x must have shape (N, n) without a 0, got {tuple(x.shape)}")
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold must be in 0..1 and below 1, got {threshold!r}")
+    require_along(x, -1, step)
+    if index(count) < 1:
+        raise ValueError(f"count must be 1 or more, got {count!r}")
+    (rows,) = widen(xp, x)
+    spare, done = roomy(x, rows), None
+    for _ in range(count):
+        gram, itself, size = cosines(xp, xp.matrix_transpose(rows), roomy=spare)
+        unit = rows / xp.where(size == 0, xp.ones_like(size), size)
+        far = xp.where(itself, 0 * gram, xp.abs(gram))
+        pull = xp.where(far > threshold, xp.sign(gram), xp.zeros_like(gram))
+        stop = xp.max(far, axis=(0, 1), keepdims=True) <= threshold + 1e-4
+        moved = unit - 2 * step * inner(xp, pull, xp.matrix_transpose(unit), roomy=spare)
+        moved = xp.where(stop, unit, moved)
+        rows = moved if done is None else xp.where(done, rows, moved)
+        done = stop if done is None else done | stop
+    return give_back(xp, rows, x)
 
 
 @operator(
@@ -326,6 +406,17 @@ def corners_are_as_far_apart(f, x):
     y = f(x, scale=0.5)
     square = ((y[:, :, None] - y[:, None]) ** 2).sum(axis=-1)
     return square, 0.6 * (1 - np.eye(6)) + 0 * square
+
+
+@law(equiangular_basis, normal(5, 3))
+def lengths_of_rows_are_free(f, x):
+    return f(4 * x, threshold=0.25, step=0.125), f(x, threshold=0.25, step=0.125)
+
+
+@law(equiangular_basis, normal(5, 3))
+def signs_of_rows_turn_along(f, x):
+    signs = np.array([1.0, -1.0, 1.0, 1.0, -1.0])[:, None]
+    return f(signs * x, threshold=0.25, step=0.125), signs * f(x, threshold=0.25, step=0.125)
 
 
 @law(mutual_coherence, normal(4, 7))
