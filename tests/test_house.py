@@ -25,8 +25,8 @@ VOCABULARY = {
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved",
-    "normalize", "relative", "density", "rescale", "growth", "degree", "sparse", "transition",
-    "standardize", "residual", "rank", "energy", "power", "nested", "std",
+    "normalize", "relative", "density", "rescale", "growth", "degree", "transition",
+    "standardize", "residual", "rank", "nested", "std",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
