@@ -26,7 +26,8 @@ VOCABULARY = {
     "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed", "levels", "binning",
     "tokens", "samples", "aligned", "combine", "split", "widths", "signed_sqrt", "l2", "padding_id", "join",
-    "min_length", "start", "ratio", "dtype", "hard", "iterations", "nu",
+    "min_length", "start", "ratio", "dtype", "hard", "iterations", "nu", "normalize", "relative", "density",
+    "rescale", "growth", "degree", "transition", "standardize", "residual", "rank", "nested", "std",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",
@@ -37,7 +38,8 @@ ARRAYS = {
     "other_weight", "other_bias", "row_weight", "column_weight", "row_bias", "column_bias", "query", "first",
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
     "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
-    "key_weight", "value_weight", "value", "edges", "labels", "bank", "atoms", "prior",
+    "key_weight", "value_weight", "value", "edges", "labels", "bank", "atoms", "prior", "out_weight", "out_bias",
+    "target", "core", "c", "weights", "s", "rest", "values",
 }  # fmt: skip
 
 

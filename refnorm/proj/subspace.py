@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import operator as op
 
 import numpy as np
 
-from .._cases import Draw, case, normal, orthonormal, positive
+from .._cases import Draw, case, normal, orthonormal, positive, uniform
+from .._core.frames import orthonormal_rows
+from .._core.logistic import sigmoids
 from .._core.norms import length
 from .._core.products import inner
 from .._core.sums import total
@@ -98,24 +101,6 @@ def subspace_project(x, basis, origin=None, /):
     require_shape("origin", origin, x.shape[-1:])
     wide, q, mu = widen(xp, x, basis, origin)
     return give_back(xp, on(xp, wide, q, mu, roomy=roomy(x, wide)), x)
-
-
-def orthonormal_rows(xp, rows, rtol, *, roomy):
-    """Return orthonormal rows of the same span by Gram and Schmidt, each twice; 0 for a row that depends on others."""
-    done = []
-    for i in range(rows.shape[0]):
-        v = rows[i, :]
-        size = xp.max(xp.abs(v))
-        v = v / xp.where(size > 0, size, xp.ones_like(size))
-        whole = total(xp, v * v, roomy=roomy)
-        for _ in range(2):  # once leaves rounding errors along the others
-            for q in done:
-                v = v - total(xp, v * q, roomy=roomy) * q
-        square = total(xp, v * v, roomy=roomy)
-        dependent = square <= rtol**2 * whole
-        v = v / xp.sqrt(xp.where(dependent, xp.ones_like(square), square))
-        done.append(xp.where(dependent, xp.zeros_like(v), v))
-    return xp.stack(done)
 
 
 @operator(
@@ -320,6 +305,99 @@ def subspace_direction_loss(x, old, basis, origin=None, /, *, eps=1e-8):
     return give_back(xp, xp.reshape(1 - mean_of_all(xp, cosine), ()), x)
 
 
+def require_fit(x, weight, coordinates, count, step) -> None:
+    """Refuse what are no rows with coordinates and directions to begin with, and steps that are none."""
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"x must have shape (N, n) without a 0, got {tuple(x.shape)}")
+    require_rows("weight", weight, x.shape[1])
+    if weight.shape[0] == 0:
+        raise ValueError(f"weight must have a row for each coordinate, got {tuple(weight.shape)}")
+    require_shape("coordinates", coordinates, (x.shape[0], weight.shape[0]))
+    require_along(x, -1, step)
+    if op.index(count) < 1:
+        raise ValueError(f"count must be 1 or more, got {count!r}")
+
+
+@operator(
+    paper="venkataramanan2025franca",
+    cases=[
+        case("steps", normal(6, 4), normal(2, 4), uniform(6, 2), step=0.5, count=3),
+        case("one step", normal(3, 5), normal(1, 5), uniform(3, 1), step=2.0),
+        case("straight", normal(5, 3), normal(2, 3), normal(5, 2), step=0.25, count=2, activation="none"),
+    ],
+    bench=case("steps", normal(256, 64), normal(2, 64), uniform(256, 2), count=4),
+    rows=lambda x, rng: (
+        [x[:, :8] / (1 + abs(x[:, :8]).max()), rng.normal(size=(2, x[:, :8].shape[1])), rng.uniform(size=(len(x), 2))],
+        {"count": 2, "step": 0.5},
+    ),
+)
+def fit_position_directions(x, weight, coordinates, /, *, count=1, step=1.0, activation="sigmoid"):
+    r"""Move directions so that they tell the coordinates of rows of `x`, by steps of gradient descent.
+
+    .. math::
+        W \leftarrow W - \eta \, \nabla_W \, \frac{1}{N p} \sum_{ni}
+        \bigl( \phi(\langle w_i, x_n \rangle) - c_{ni} \bigr)^2
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        Patch features, of shape (N, n).
+    weight : array
+        The directions to begin with, of shape (p, n): a row a coordinate, 2 for rows and columns of an image.
+    coordinates : array
+        Where each patch is, of shape (N, p): index / (side - 1) from 0 to 1.
+    count : int
+        The number of steps.
+    step : float
+        The length :math:`\eta` of a step.
+    activation : str
+        What :math:`\phi` is: "sigmoid", or "none" for a linear fit.
+
+    Returns
+    -------
+    array
+        (p, n), in the dtype, library and device of `x`. Hand it to :func:`subspace_remove`, and fit anew on what is
+        left. A NaN makes everything NaN.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or an option is of the wrong type.
+    ValueError
+        A shape does not fit, a size is 0, `count` is below 1, `step` negative, or `activation` has no such name.
+
+    Notes
+    -----
+    Plain steps over all rows; the released code takes AdamW over batches, without a bias as here.
+
+    References
+    ----------
+    Venkataramanan et al., Franca, 2025 (not read again: as catalogued from its code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x, w = np.array([[1.0, 0.0]]), np.array([[0.0, 3.0]])
+    >>> refnorm.proj.fit_position_directions(x, w, np.array([[1.0]]), step=4.0)
+    array([[1., 3.]])
+    """
+    xp, x, weight, coordinates = prepare(x, weight, coordinates, need=3)
+    require_fit(x, weight, coordinates, count, step)
+    if activation not in ("sigmoid", "none"):
+        raise ValueError(f"activation must be sigmoid or none, got {activation!r}")
+    wide, w, c = widen(xp, x, weight, coordinates)
+    spare, factor = roomy(x, wide), 2 / (c.shape[0] * c.shape[1])
+    columns = xp.matrix_transpose(wide)
+    for _ in range(count):
+        a = inner(xp, wide, w, roomy=spare)
+        delta = a - c
+        if activation == "sigmoid":
+            a, rest = sigmoids(xp, a)
+            delta = (a - c) * a * rest
+        w = w - step * (factor * inner(xp, xp.matrix_transpose(delta), columns, roomy=spare))
+    return give_back(xp, w, x)
+
+
 # ---- laws ----
 
 
@@ -372,3 +450,19 @@ def length_of_the_move_is_free(f, x, old, q):
 @law(subspace_direction_loss, normal(4, 9), normal(4, 9), frame(3, 9))
 def back_is_the_other_way(f, x, old, q):
     return f(2 * old - x, old, q, eps=0.5), 2 - f(x, old, q, eps=0.5)
+
+
+@law(fit_position_directions, normal(6, 4), normal(2, 4), normal(6, 2))
+def a_straight_step_is_linear(f, x, w, c):
+    moved = f(x, w, c, step=0.5, activation="none")
+    return moved, w - 0.5 * (x @ w.T - c).T @ x / 6
+
+
+@law(fit_position_directions, normal(6, 4), normal(2, 4), normal(6, 2))
+def two_steps_are_two_times_one(f, x, w, c):
+    return f(x, w, c, step=0.5, count=2), f(x, f(x, w, c, step=0.5), c, step=0.5)
+
+
+@law(fit_position_directions, normal(6, 4), normal(2, 4))
+def nothing_moves_where_it_is_told(f, x, w):
+    return f(x, w, 1 / (1 + np.exp(-x @ w.T)), step=4.0), w

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import mutual_coherence, simplex_etf, sparse_etf_energy
+from refnorm.proj import equiangular_basis, mutual_coherence, simplex_etf, simplex_vertices, sparse_etf_energy
 
 
 @pytest.mark.parametrize("k", [2, 3, 7])
@@ -52,3 +52,37 @@ def test_options_are_refused():
     for clip in (0.0, 1.5):
         with pytest.raises(ValueError, match="clip"):
             sparse_etf_energy(np.ones((2, 2)), clip=clip)
+
+
+@pytest.mark.parametrize("d", [1, 2, 7, 100])
+def test_corners_have_the_cosines_of_a_simplex(d):
+    y = simplex_vertices(np.zeros(d), scale=2.0)
+    assert np.allclose(y @ y.T, 4 * ((d + 1) * np.eye(d + 1) - 1) / d, atol=1e-13)
+    assert np.allclose(simplex_vertices(np.full(d, 5.0), scale=2.0), y + 5, rtol=1e-14)
+    for bad, said in [({"scale": np.inf}, "scale"), ({"scale": np.nan}, "scale")]:
+        with pytest.raises(ValueError, match=said):
+            simplex_vertices(np.zeros(d), **bad)
+    with pytest.raises(ValueError, match="axis -1 must not be empty"):
+        simplex_vertices(np.zeros((2, 0)))
+
+
+def test_rows_turn_away_from_one_another():
+    x = np.array([[1.0, 0.0], [0.6, 0.8]])
+    assert np.allclose(equiangular_basis(x, threshold=0.5, step=0.25, count=1), [[0.7, -0.4], [0.1, 0.8]])
+    assert equiangular_basis(2 * x, threshold=0.6).tolist() == x.tolist()
+    assert equiangular_basis(0 * x, threshold=0.6).tolist() == [[0, 0], [0, 0]]
+    x = np.random.default_rng(3).normal(size=(6, 6))
+    y = equiangular_basis(x, threshold=0.05, step=0.01, count=600)
+    assert float(mutual_coherence(y.T)) <= 0.0501 < 0.2 < float(mutual_coherence(x.T))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"threshold": 1.0}, ValueError), ({"threshold": 0.5, "step": -1.0}, ValueError),
+     ({"threshold": 0.5, "count": 0}, ValueError), ({"threshold": 0.5, "count": 1.0}, TypeError)],
+)  # fmt: skip
+def test_steps_are_refused(options, error):
+    with pytest.raises(error):
+        equiangular_basis(np.ones((2, 2)), **options)
+    with pytest.raises(ValueError, match="x must have shape"):
+        equiangular_basis(np.ones(2), threshold=0.5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import lora_linear, lora_linear_vjp
+from refnorm.proj import lora_linear, lora_linear_vjp, sparse_low_rank_linear
 
 
 def test_by_hand():
@@ -46,3 +46,25 @@ def test_refusals():
             lora_linear(*bad)
     with pytest.raises(ValueError, match="scale"):
         lora_linear(x, weight, a, b, scale=np.nan)
+
+
+def test_few_entries_beside_a_low_rank():
+    rng = np.random.default_rng(0)
+    x, a, b, values = (rng.normal(size=s) for s in [(3, 4), (2, 4), (5, 2), (6,)])
+    ids = np.array([0, 7, 19, 7, -1, 20])
+    sparse = np.zeros(20)
+    np.add.at(sparse, ids[:4], values[:4])
+    wanted = x @ (0.5 * b @ a + sparse.reshape(5, 4)).T
+    assert np.allclose(sparse_low_rank_linear(x, a, b, values, ids, scale=0.5), wanted, rtol=1e-12, atol=1e-13)
+    for bad, said in [
+        ((x, a.T, b, values, ids), "x must end"),
+        ((x, a, b.T, values, ids), "b must have shape"),
+        ((x, a, b, values[:, None], ids), "values must have shape"),
+        ((x, a, b, values, ids[:3]), "ids"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            sparse_low_rank_linear(*bad)
+    with pytest.raises(TypeError, match="ids"):
+        sparse_low_rank_linear(x, a, b, values, values)
+    with pytest.raises(ValueError, match="scale"):
+        sparse_low_rank_linear(x, a, b, values, ids, scale=np.nan)

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import subspace_direction_loss, subspace_distance_loss, subspace_project, subspace_remove
+from refnorm.proj import (
+    fit_position_directions,
+    subspace_direction_loss,
+    subspace_distance_loss,
+    subspace_project,
+    subspace_remove,
+)
 
 UP, ALONG = np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])
 
@@ -77,3 +83,33 @@ def test_refusals():
         subspace_distance_loss(x, np.ones((1, 3)))
     with pytest.raises(ValueError, match="old"):
         subspace_direction_loss(x, x[0], np.ones((1, 3)))
+
+
+def test_directions_are_fitted_as_torch_does(torch):
+    x, w, c = (torch.randn(*s, dtype=torch.float64) for s in [(7, 4), (2, 4), (7, 2)])
+    for activation, bend in [("sigmoid", torch.sigmoid), ("none", lambda z: z)]:
+        weight = w.clone().requires_grad_()
+        sgd = torch.optim.SGD([weight], lr=0.5)
+        for _ in range(5):
+            sgd.zero_grad()
+            torch.nn.functional.mse_loss(bend(x @ weight.T), c).backward()
+            sgd.step()
+        got = fit_position_directions(x, w, c, step=0.5, count=5, activation=activation)
+        torch.testing.assert_close(got, weight.detach(), rtol=1e-12, atol=1e-13)
+
+
+def test_straight_steps_end_at_least_squares():
+    rng = np.random.default_rng(0)
+    x, c = rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    w = fit_position_directions(x, np.zeros((2, 3)), c, step=0.5, count=300, activation="none")
+    assert np.allclose(w, np.linalg.lstsq(x, c, rcond=None)[0].T, rtol=1e-8, atol=1e-10)
+
+
+def test_fits_are_refused():
+    x, w, c = np.ones((4, 3)), np.ones((2, 3)), np.ones((4, 2))
+    for bad, said in [((x[0], w, c), "x must"), ((x, w.T, c), "weight must"), ((x, w, c[:3]), "coordinates")]:
+        with pytest.raises(ValueError, match=said):
+            fit_position_directions(*bad)
+    for options in ({"count": 0}, {"step": -1.0}, {"activation": "relu"}):
+        with pytest.raises(ValueError):
+            fit_position_directions(x, w, c, **options)

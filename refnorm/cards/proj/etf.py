@@ -3,10 +3,13 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...proj.etf import mutual_coherence, simplex_etf, sparse_etf_energy
+from ...proj.etf import equiangular_basis, mutual_coherence, simplex_etf, simplex_vertices, sparse_etf_energy
 
 conventions(simplex_etf, "paper")
 conventions(simplex_etf, "fedloge", "ETF_Classifier: U from the QR of random numbers, in float32")
+conventions(simplex_vertices, "paper", "about 0, at a distance of 1", scale=1.0)
+conventions(simplex_vertices, "code", "1e-8 is added to the lengths", scale=1.0)
+conventions(equiangular_basis, "code", "plain steps of 1e-3; the last leaves rows as it moves them", step=1e-3)
 conventions(mutual_coherence, "code", "the vectors are rows there: hand in the transpose")
 conventions(sparse_etf_energy, "code", "comments speak of unit norm, the code has 0.1", norm=0.1, clip=0.99999)
 
@@ -116,3 +119,83 @@ def _(x, /, *, norm=0.1, clip=0.99999):
 @honest(sparse_etf_energy, "NumPy", baseline=True)
 def _(x, /, *, norm=0.1, clip=0.99999):
     return energy(x, norm, clip)
+
+
+def corners(d, *, centred=True, unit=True):
+    w = np.concatenate([np.eye(d, dtype=np.longdouble), np.full((1, d), (1 - np.sqrt(np.longdouble(d + 1))) / d)])
+    w = w - np.mean(w, axis=0) if centred else w
+    return w / np.sqrt(np.sum(w * w, axis=1, keepdims=True)) if unit else w
+
+
+@mistake(simplex_vertices, "not centred", kind="centering")
+def _(x, /, *, scale=1.0):
+    return x[..., None, :] + scale * corners(x.shape[-1], centred=False)
+
+
+@mistake(simplex_vertices, "lengths as they come", kind="denominator")
+def _(x, /, *, scale=1.0):
+    return x[..., None, :] + scale * corners(x.shape[-1], unit=False)
+
+
+@mistake(simplex_vertices, "about zero", kind="place of a parameter")
+def _(x, /, *, scale=1.0):
+    return 0 * x[..., None, :] + scale * corners(x.shape[-1])
+
+
+@mistake(simplex_vertices, "scale left out", kind="place of a parameter")
+def _(x, /, *, scale=1.0):
+    return x[..., None, :] + corners(x.shape[-1])
+
+
+@mistake(simplex_vertices, "centre scaled too", kind="order of the steps")
+def _(x, /, *, scale=1.0):
+    return scale * (x[..., None, :] + corners(x.shape[-1]))
+
+
+@honest(simplex_vertices, "NumPy, in long double", baseline=True)
+def _(x, /, *, scale=1.0):
+    return (x[..., None, :].astype(np.longdouble) + scale * corners(x.shape[-1])).astype(x.dtype)
+
+
+def turned(x, threshold, step, count, *, orders=2.0, sign=np.sign, slack=1e-4, unit=False):
+    rows = x.astype(np.float64)
+    for _ in range(count):
+        size = np.sqrt(np.sum(rows * rows, axis=1, keepdims=True))
+        rows = rows / np.where(size == 0, 1, size)
+        gram = rows @ rows.T
+        far = np.where(np.eye(len(rows), dtype=bool), 0 * gram, np.abs(gram))
+        if np.max(far) <= threshold + slack:
+            break
+        rows = rows - orders * step * np.where(far > threshold, sign(gram), 0) @ rows
+    return rows / np.sqrt(np.sum(rows * rows, axis=1, keepdims=True)) if unit else rows
+
+
+@mistake(equiangular_basis, "one order of each pair", kind="denominator")
+def _(x, /, *, threshold, step=1e-3, count=8):
+    return turned(x, threshold, step, count, orders=1.0)
+
+
+@mistake(equiangular_basis, "cosines in place of their signs", kind="statistic")
+def _(x, /, *, threshold, step=1e-3, count=8):
+    return turned(x, threshold, step, count, sign=lambda gram: gram)
+
+
+@mistake(equiangular_basis, "opposite rows drawn together", kind="sign")
+def _(x, /, *, threshold, step=1e-3, count=8):
+    return turned(x, threshold, step, count, sign=np.ones_like)
+
+
+@mistake(equiangular_basis, "made units at the end", kind="order of the steps")
+def _(x, /, *, threshold, step=1e-3, count=8):
+    return turned(x, threshold, step, count, unit=True)
+
+
+@mistake(equiangular_basis, "a step too few", kind="place of a parameter")
+def _(x, /, *, threshold, step=1e-3, count=8):
+    return turned(x, threshold, step, count - 1)
+
+
+@honest(equiangular_basis, "NumPy", baseline=True)
+def _(x, /, *, threshold, step=1e-3, count=8):
+    with np.errstate(all="ignore"):
+        return turned(x, threshold, step, count).astype(x.dtype)

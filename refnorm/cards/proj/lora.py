@@ -3,11 +3,14 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...proj.lora import lora_linear
+from ...proj.lora import lora_linear, sparse_low_rank_linear
 
 conventions(lora_linear, "paper", "scale = alpha / r")
 conventions(lora_linear, "loralib", "scale = lora_alpha / r, and lora_alpha is 1 by default")
 conventions(lora_linear, "peft", "scale = lora_alpha / r; with use_rslora lora_alpha / sqrt(r)")
+
+conventions(sparse_low_rank_linear, "sltrain", "scale = alpha / r, or tanh of a trained number")
+conventions(sparse_low_rank_linear, "sparse-ift", "doping: no scale", scale=1.0)
 
 
 def mapped(x, weight, a, b, bias, scale, update):
@@ -50,3 +53,50 @@ def _(x, weight, a, b, bias=None, /, *, scale=1.0):
 @honest(lora_linear, "NumPy", baseline=True)
 def _(x, weight, a, b, bias=None, /, *, scale=1.0):
     return mapped(x, weight, a, b, bias, x.dtype.type(scale), x @ a.T @ b.T)
+
+
+def doped(x, a, b, values, ids, bias, scale, *, last=False, columns=False):
+    x, a, b = (m.astype(np.float64) for m in (x, a, b))
+    w = scale * b @ a
+    sparse = np.zeros(w.size)
+    for place, value in zip(ids, values, strict=True):
+        if 0 <= place < w.size:
+            sparse[place] = value if last else sparse[place] + value
+    w = w + (sparse.reshape(w.shape[::-1]).T if columns else sparse.reshape(w.shape))
+    y = x @ w.T
+    return y if bias is None else y + bias
+
+
+@mistake(sparse_low_rank_linear, "equal places do not add", kind="set")
+def _(x, a, b, values, ids, bias=None, /, *, scale=1.0):
+    return doped(x, a, b, values, ids, bias, scale, last=True)
+
+
+@mistake(sparse_low_rank_linear, "places counted down columns", kind="axis")
+def _(x, a, b, values, ids, bias=None, /, *, scale=1.0):
+    return doped(x, a, b, values, ids, bias, scale, columns=True)
+
+
+@mistake(sparse_low_rank_linear, "entries scaled too", kind="place of a parameter")
+def _(x, a, b, values, ids, bias=None, /, *, scale=1.0):
+    return doped(x, a, b, scale * values, ids, bias, scale)
+
+
+@mistake(sparse_low_rank_linear, "scale left out", kind="place of a parameter")
+def _(x, a, b, values, ids, bias=None, /, *, scale=1.0):
+    return doped(x, a, b, values, ids, bias, 1.0)
+
+
+@mistake(sparse_low_rank_linear, "entries left out", kind="set")
+def _(x, a, b, values, ids, bias=None, /, *, scale=1.0):
+    return doped(x, a, b, 0 * values, ids, bias, scale)
+
+
+@honest(sparse_low_rank_linear, "NumPy, entry by entry", baseline=True)
+def _(x, a, b, values, ids, bias=None, /, *, scale=1.0):
+    wide, down, up = (m.astype(np.float64) for m in (x, a, b))
+    y, n = scale * (wide @ down.T @ up.T), a.shape[1]
+    for place, value in zip(ids, values, strict=True):
+        if 0 <= place < len(b) * n:
+            y[..., place // n] += wide[..., place % n] * np.float64(value)
+    return (y if bias is None else y + bias).astype(x.dtype)

@@ -3,7 +3,13 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...proj.subspace import subspace_direction_loss, subspace_distance_loss, subspace_project, subspace_remove
+from ...proj.subspace import (
+    fit_position_directions,
+    subspace_direction_loss,
+    subspace_distance_loss,
+    subspace_project,
+    subspace_remove,
+)
 
 conventions(subspace_project, "paper")
 conventions(subspace_remove, "decor", "directions: the unwanted token embeddings", alpha=1.0, rtol=1e-6)
@@ -166,3 +172,50 @@ def _(x, old, basis, origin=None, /, *, eps=1e-8):
 @honest(subspace_direction_loss, "NumPy", baseline=True)
 def _(x, old, basis, origin=None, /, *, eps=1e-8):
     return direction(x, old, basis, origin, eps)
+
+
+conventions(fit_position_directions, "code", "AdamW over batches there", activation="sigmoid")
+
+
+def logistic(z):
+    e = np.exp(-np.abs(z))
+    return np.where(z < 0, e, 1) / (1 + e), np.where(z < 0, 1, e) / (1 + e)
+
+
+def fitted(x, weight, coordinates, count, step, activation, *, factor=2.0, slope=True, mean=True):
+    x, w, c = (a.astype(np.float64) for a in (x, weight, coordinates))
+    for _ in range(count):
+        a, rest = logistic(x @ w.T) if activation == "sigmoid" else (x @ w.T, 1.0)
+        delta = (a - c) * (a * rest if slope and activation == "sigmoid" else 1)
+        w = w - step * factor / (c.size if mean else len(c)) * delta.T @ x
+    return w
+
+
+@mistake(fit_position_directions, "half the square", kind="denominator")
+def _(x, w, c, /, *, count=1, step=1.0, activation="sigmoid"):
+    return fitted(x, w, c, count, step, activation, factor=1.0)
+
+
+@mistake(fit_position_directions, "mean over the rows alone", kind="denominator")
+def _(x, w, c, /, *, count=1, step=1.0, activation="sigmoid"):
+    return fitted(x, w, c, count, step, activation, mean=False)
+
+
+@mistake(fit_position_directions, "the slope left out", kind="statistic")
+def _(x, w, c, /, *, count=1, step=1.0, activation="sigmoid"):
+    return fitted(x, w, c, count, step, activation, slope=False)
+
+
+@mistake(fit_position_directions, "uphill", kind="sign")
+def _(x, w, c, /, *, count=1, step=1.0, activation="sigmoid"):
+    return fitted(x, w, c, count, -step, activation)
+
+
+@mistake(fit_position_directions, "one step", kind="place of a parameter")
+def _(x, w, c, /, *, count=1, step=1.0, activation="sigmoid"):
+    return fitted(x, w, c, 1, step, activation)
+
+
+@honest(fit_position_directions, "NumPy", baseline=True)
+def _(x, w, c, /, *, count=1, step=1.0, activation="sigmoid"):
+    return fitted(x, w, c, count, step, activation).astype(x.dtype)

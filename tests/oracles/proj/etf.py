@@ -32,3 +32,39 @@ def sparse_etf_energy(x, *, norm=0.1, clip=0.99999):
         angle = np.arccos(np.clip(nearest, -WIDE(clip), WIDE(clip)))
         energy = energy + (np.sqrt(np.sum(x[:, i] * x[:, i])) - WIDE(norm)) ** 2 - angle / k
     return np.asarray(energy)
+
+
+def simplex_vertices(x, *, scale=1.0):
+    d = x.shape[-1]
+    w = np.zeros((d + 1, d), WIDE)
+    for i in range(d):
+        w[i, i] = 1
+        w[d, i] = (1 - np.sqrt(WIDE(d + 1))) / d
+    w = w - np.sum(w, axis=0) / (d + 1)
+    y = np.zeros((*x.shape[:-1], d + 1, d), WIDE)
+    for i in range(d + 1):
+        y[..., i, :] = x + WIDE(scale) * w[i] / np.sqrt(np.sum(w[i] * w[i]))
+    return y
+
+
+def equiangular_basis(x, *, threshold, step=1e-3, count=8):
+    if not np.isfinite(x).all():
+        return np.full_like(x, np.nan)
+    rows = x.copy()
+    for _ in range(count):
+        for i in range(len(rows)):
+            top = np.max(np.abs(rows[i]))
+            v = rows[i] / top if top > 0 else rows[i]
+            size = np.sqrt(np.sum(v * v))
+            rows[i] = v / size if size > 0 or np.isnan(size) else v
+        cosines = [[np.sum(a * b) for b in rows] for a in rows]
+        pairs = [abs(cosines[i][j]) for i in range(len(rows)) for j in range(len(rows)) if i != j]
+        if not pairs or all(c <= WIDE(threshold) + WIDE(1e-4) for c in pairs):
+            break
+        moved = rows.copy()
+        for i in range(len(rows)):
+            for j in range(len(rows)):
+                if i != j and abs(cosines[i][j]) > WIDE(threshold):
+                    moved[i] = moved[i] - 2 * WIDE(step) * np.sign(cosines[i][j]) * rows[j]
+        rows = moved
+    return rows

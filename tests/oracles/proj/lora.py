@@ -13,3 +13,13 @@ def lora_linear(x, weight, a, b, bias=None, *, scale=1.0):
             y = y + WIDE(scale) * b[i, k] * np.sum(x * a[k], axis=-1)
         outputs.append(y if bias is None else y + bias[i])
     return np.stack(outputs, axis=-1)
+
+
+def sparse_low_rank_linear(x, a, b, values, ids, bias=None, *, scale=1.0):
+    n, y = a.shape[1], np.zeros((*x.shape[:-1], len(b)), WIDE)
+    for down, up in zip(a, b.T, strict=True):
+        y = y + WIDE(scale) * np.sum(x * down, axis=-1)[..., None] * up
+    for value, place in zip(values, ids, strict=True):
+        if 0 <= place < len(b) * n:
+            y[..., place // n] += x[..., place % n] * value
+    return y if bias is None else y + bias

@@ -44,3 +44,20 @@ def subspace_direction_loss(x, old, basis, origin=None, *, eps=1e-8):
     moved, straight = x - old, subspace_project(old, basis, origin) - old
     cosine = np.sum(moved * straight, axis=-1) / (norm(moved) * norm(straight) + WIDE(eps))
     return np.asarray(1 - np.mean(cosine))
+
+
+def fit_position_directions(x, weight, coordinates, *, count=1, step=1.0, activation="sigmoid"):
+    w = weight.copy()
+    for _ in range(count):
+        moved = w.copy()
+        for i in range(len(w)):
+            z = np.sum(x * w[i], axis=-1)
+            if activation == "sigmoid":
+                e = np.exp(-np.abs(z))
+                a, rest = np.where(z < 0, e, WIDE(1)) / (1 + e), np.where(z < 0, WIDE(1), e) / (1 + e)
+                delta = (a - coordinates[:, i]) * a * rest
+            else:
+                delta = z - coordinates[:, i]
+            moved[i] = w[i] - WIDE(step) * 2 * np.sum(delta[:, None] * x, axis=0) / WIDE(coordinates.size)
+        w = moved
+    return w

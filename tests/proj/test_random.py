@@ -1,0 +1,84 @@
+"""Random matrices, subspaces, graph embeddings and sketches by hand, and against scikit-learn."""
+
+import numpy as np
+import pytest
+
+from refnorm.proj import count_sketch, fastrp, random_subspace_project, sparse_random_matrix
+
+
+def test_by_hand():
+    u = np.array([[0.05, 0.5], [0.95, 0.1]])
+    assert sparse_random_matrix(u, density=0.25).tolist() == [[2, 0], [-2, 2]]
+    wanted = np.array([[0.5**0.5, 0], [-(0.5**0.5), 1]])
+    assert np.allclose(sparse_random_matrix(u, density=0.25, normalize=True), wanted, rtol=1e-15)
+    assert sparse_random_matrix(np.full((2, 1), 0.5), density=0.25, normalize=True).tolist() == [[0], [0]]
+    x, p = np.array([5.0]), np.array([[3.0], [-4.0]])
+    assert random_subspace_project(x, p, np.array([0.0, 1.0])).tolist() == [3, -3]
+    assert random_subspace_project(x, p, normalize=False).tolist() == [15, -20]
+    assert random_subspace_project(x, 0 * p).tolist() == [0, 0]
+    graph, r = np.array([[0.0, 1.0], [3.0, 1.0]]), np.array([[4.0], [8.0]])
+    plain = {"standardize": False}
+    assert fastrp(graph, r, weights=(1.0,), **plain).tolist() == [[8], [5]]
+    assert fastrp(graph, r, weights=(0.0, 2.0), **plain).tolist() == [[10], [14.5]]
+    assert fastrp(graph, r, weights=(1.0,), alpha=1.0, transition=False, **plain).tolist() == [[32], [44]]
+    assert fastrp(graph, r, weights=(1.0,), normalize=True, **plain).tolist() == [[1], [1]]
+    assert fastrp(graph, r, weights=(1.0,)).tolist() == [[1], [-1]]
+    assert fastrp(np.array([[0.0, 0.0], [0.0, 2.0]]), r, alpha=-1.0, weights=(1.0,), **plain).tolist() == [[0], [4]]
+    sketch = count_sketch(np.array([1.0, 2.0, 4.0]), np.array([0, 2, -1]), np.array([1.0, -1.0, 1.0]), output_size=3)
+    assert sketch.tolist() == [1, 0, -2]
+
+
+def test_powers_of_the_matrix():
+    rng = np.random.default_rng(0)
+    a, r = rng.uniform(size=(6, 6)), rng.normal(size=(6, 3))
+    m = a / a.sum(axis=1, keepdims=True)
+    wanted = sum(w * np.linalg.matrix_power(m, k) @ r for k, w in [(1, 0.5), (2, 1.0), (3, 2.0)])
+    assert np.allclose(fastrp(a, r, weights=(0.5, 1.0, 2.0), standardize=False), wanted, rtol=1e-13)
+    standard = (wanted - wanted.mean(axis=0)) / wanted.std(axis=0)
+    assert np.allclose(fastrp(a, r, weights=(0.5, 1.0, 2.0)), standard, rtol=1e-11)
+
+
+def test_a_sketch_is_a_matrix():
+    rng = np.random.default_rng(1)
+    x, ids, signs = rng.normal(size=(5, 9)), rng.integers(0, 4, 9), rng.choice([-1.0, 1.0], 9)
+    matrix = np.zeros((9, 4))
+    matrix[np.arange(9), ids] = signs
+    assert np.allclose(count_sketch(x, ids, signs, output_size=4), x @ matrix, rtol=1e-13, atol=1e-14)
+
+
+def test_entries_are_those_of_scikit_learn():
+    random_projection = pytest.importorskip("sklearn.random_projection")
+    theirs = random_projection.SparseRandomProjection(32, density=0.125, random_state=0).fit(np.zeros((1, 400)))
+    entries = np.unique(theirs.components_.toarray())
+    u = np.random.default_rng(2).uniform(size=(400, 32))
+    ours = sparse_random_matrix(u, density=0.125, scale=32**-0.5)
+    assert np.allclose(np.unique(ours), entries, rtol=1e-14)
+    assert abs(np.mean(ours != 0) - 0.125) < 0.01
+
+
+def test_refusals():
+    x, ids = np.ones((2, 3)), np.array([0, 1, 0])
+    for density in (0.0, 1.5, np.nan):
+        with pytest.raises(ValueError, match="density"):
+            sparse_random_matrix(x, density=density)
+    with pytest.raises(ValueError, match="x must have shape"):
+        sparse_random_matrix(x[0], density=0.5)
+    with pytest.raises(ValueError, match="weight"):
+        random_subspace_project(x, x.T)
+    with pytest.raises(ValueError, match="origin"):
+        random_subspace_project(x, x, np.ones(3))
+    with pytest.raises(ValueError, match="x must have shape"):
+        fastrp(x, x)
+    for weights in ((), 1.0, (np.nan,)):
+        with pytest.raises(ValueError, match="weights"):
+            fastrp(np.ones((2, 2)), x, weights=weights)
+    with pytest.raises(ValueError, match="alpha"):
+        fastrp(np.ones((2, 2)), x, alpha=np.inf)
+    with pytest.raises(TypeError, match="transition"):
+        fastrp(np.ones((2, 2)), x, transition=1)
+    with pytest.raises(ValueError, match="signs"):
+        count_sketch(x, ids, np.ones(2), output_size=2)
+    with pytest.raises(TypeError, match="ids"):
+        count_sketch(x, np.ones(3), np.ones(3), output_size=2)
+    with pytest.raises(ValueError, match="output_size"):
+        count_sketch(x, ids, np.ones(3), output_size=0)
