@@ -74,9 +74,8 @@ def projected(xp, x, matrix, *, roomy):
     return x if matrix is None else inner(xp, x, xp.matrix_transpose(matrix), roomy=roomy)
 
 
-def attention(xp, q, k, mask, scale, kind, *, roomy):
+def attention(xp, s, mask, kind, *, roomy):
     """Return the softmax of the scores of heads, (..., heads, queries, members), over members or over queries."""
-    s = inner_pairs(xp, scale * q, k, roomy=roomy)  # a later factor XLA would merge with s - max s
     if kind == "members":
         return softmax_weights(xp, s if mask is None else scores_of_shown(xp, mask[..., None, None, :], s), roomy=roomy)
     a = xp.matrix_transpose(softmax_weights(xp, xp.matrix_transpose(s), roomy=roomy))
@@ -168,7 +167,8 @@ def attention_pool(x, query, key_weight=None, value_weight=None, mask=None, /, *
     spare = roomy(x, wide)
     wide = wide if mask is None else chosen_sites(xp, mask[..., None], wide)
     k, v = (split(xp, projected(xp, wide, m, roomy=spare), heads) for m in (wk, wv))
-    a = attention(xp, split(xp, q, heads), k, mask, scale, kind, roomy=spare)
+    s = inner_pairs(xp, scale * split(xp, q, heads), k, roomy=spare)  # a later factor XLA would merge with s - max s
+    a = attention(xp, s, mask, kind, roomy=spare)
     return give_back(xp, merge(xp, inner_pairs(xp, a, xp.matrix_transpose(v), roomy=spare)), x)
 
 
@@ -217,9 +217,9 @@ def attention_pool_vjp(
     require_shape("cotangent", cotangent, (*x.shape[:-2], query.shape[-2], values))
     wide, q, wk, wv, g = widen(xp, x, query, key_weight, value_weight, cotangent)
     wide = wide if mask is None else chosen_sites(xp, mask[..., None], wide)
-    k, v = (split(xp, projected(xp, wide, m, roomy=True), heads) for m in (wk, wv))  # a gradient needs no last digit
+    k, v = (split(xp, wide if m is None else xp.matmul(wide, m), heads) for m in (wk, wv))
     q, g = split(xp, q, heads), split(xp, g, heads)
-    a = attention(xp, q, k, mask, scale, kind, roomy=True)
+    a = attention(xp, xp.matmul(scale * q, xp.matrix_transpose(k)), mask, kind, roomy=roomy(x, wide))
     da = a * xp.matmul(g, xp.matrix_transpose(v))
     ds = scale * (da - a * xp.sum(da, axis=-1 if kind == "members" else -2, keepdims=True))
     dq = merge(xp, xp.matmul(ds, k))
