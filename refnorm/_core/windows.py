@@ -129,9 +129,9 @@ def _padded(xp, x, axis, w: Window, fill):
     """Return `x` with `fill` along `axis` as far as its windows reach, and no farther."""
     end = (w.outputs - 1) * w.stride + w.reach - w.before - w.size
 
-    def block(cells):
-        shape = x.shape[:axis] + (cells,) + x.shape[axis + 1 :]
-        return [xp.full(shape, fill, dtype=x.dtype, device=device(x))] if cells > 0 else []
+    def block(width):
+        shape = x.shape[:axis] + (width,) + x.shape[axis + 1 :]
+        return [xp.full(shape, fill, dtype=x.dtype, device=device(x))] if width > 0 else []
 
     blocks = [*block(w.before), x, *block(end)]
     return x if len(blocks) == 1 else xp.concat(blocks, axis=axis)

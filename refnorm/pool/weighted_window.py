@@ -8,12 +8,12 @@ import operator as op
 import numpy as np
 
 from .._cases import case, normal, simplex
-from .._core.bins import bin_sums, bins, counts
+from .._core.bins import bins, cells_by_bin, counts
 from .._core.gates import softmaxed
 from .._core.sums import total
 from .._core.windows import around, cells, per_axis, window_sum, windows
 from .._registry import law, operator
-from .._xp import give_back, prepare, require_shape, require_switch, roomy, widen
+from .._xp import device, give_back, prepare, require_shape, require_switch, roomy, widen
 
 
 def shares_first(n, k, *sites):
@@ -258,9 +258,10 @@ def neighborhood_pool(x, /, *, window=3, output_size=None):
     seen = cells(xp, wide, axes, 0.0)
     length = x.shape[1] * seen.shape[-1]
     seen = xp.permute_dims(seen, (0, *range(2, x.ndim), 1, x.ndim))
-    edges = [bins(length, channels)]
-    y = bin_sums(xp, xp.reshape(seen, (math.prod(seen.shape[:-2]), 1, length)), edges, roomy=roomy(x, wide))
-    y = y / per_axis(xp, counts(edges), wide.dtype, wide)
+    edges = bins(length, channels)
+    parts = cells_by_bin(xp, xp.reshape(seen, (math.prod(seen.shape[:-2]), length)), 1, edges)
+    n = xp.asarray(counts([edges])[0], dtype=wide.dtype, device=device(wide))
+    y = total(xp, parts, roomy=roomy(x, wide))[..., 0] / n
     y = xp.reshape(y, (x.shape[0], *x.shape[2:], channels))
     return give_back(xp, xp.permute_dims(y, (0, x.ndim - 1, *range(1, x.ndim - 1))), x)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...pool.squeeze import aggregation_gate, concurrent_squeeze_excite, spatial_squeeze_excite, squeeze_excite
 
 conventions(squeeze_excite, "torchvision", "SqueezeExcitation: its defaults", reduce="mean", activation="relu")
@@ -75,6 +75,13 @@ def _(x, w, v, b=None, c=None, /, *, reduce="mean", activation="relu"):
 @honest(squeeze_excite, "NumPy")
 def _(x, w, v, b=None, c=None, /, *, reduce="mean", activation="relu"):
     return scaled(x, gates(x, w, v, b, c, reduce=reduce, act=ACTS[activation]))
+
+
+survivor(
+    squeeze_excite,
+    "squeeze_excite_vjp > activation_slope: return xp.astype(pre > 0, pre.dtype): pre > 0 -> pre >= 0",
+    "tells only where a rectifier gets exactly 0: a kink, where any slope from 0 to 1 is right",
+)
 
 
 def by_site(x, w, b, gate=sigmoid):
