@@ -9,10 +9,12 @@ __getattr__, __dir__, __all__ = later(
         "binning": ["categorical_project", "two_hot_project"],
         "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
         "decoding": ["contrastive_decoding_logits", "logit_arithmetic", "top_k_top_p_filter"],
-        "evidence": ["dempster_combine", "dirichlet_evidence"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
+        "evidence": ["dempster_combine", "dirichlet_evidence"],
+        "exponential": ["log_softmax", "log_softmax_vjp", "log_sum_exp", "log_sum_exp_vjp", "softmax", "softmax_vjp"],
         "gaussian": ["factor_model_predictor", "gaussian_kl", "gaussian_sample", "highest_density_region"],
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
+        "inverted": ["inverted_softmax", "inverted_softmax_vjp"],
         "minus_one": ["softmax_minus_one"],
         "stable": [
             "log_stablemax",
@@ -23,6 +25,5 @@ __getattr__, __dir__, __all__ = later(
             "stablemax_cross_entropy_vjp",
             "stablemax_vjp",
         ],
-        "exponential": ["log_softmax", "log_softmax_vjp", "log_sum_exp", "log_sum_exp_vjp", "softmax", "softmax_vjp"],
     },
 )

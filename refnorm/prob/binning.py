@@ -34,7 +34,7 @@ def hats(xp, x, low, high, count):
     y = xp.expand_dims(xp.clip(x, low, high), axis=-1)
     place = xp.arange(count, dtype=x.dtype, device=device(x))
     near = xp.minimum(y - (low + (place - 1) * step), (low + (place + 1) * step) - y)
-    return xp.maximum(near, 0 * near) / step
+    return xp.where(near < 0, xp.zeros_like(near), near) / step
 
 
 def of_range(x, rng):

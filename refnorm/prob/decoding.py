@@ -106,7 +106,7 @@ def top_k_top_p_filter(x, /, *, tau=1.0, k=None, p=None):
     require_filters(tau, k, p)
     (wide,) = widen(xp, x)
     largest, out = xp.max(wide, axis=-1, keepdims=True), xp.full_like(wide, -math.inf)
-    bad, cut = xp.isnan(largest), wide != wide
+    bad, cut = xp.isnan(largest), xp.isnan(wide)  # who has a NaN is all NaN in the end
     if k is not None and k < x.shape[-1]:
         cut = wide < xp.flip(xp.sort(wide, axis=-1), axis=-1)[..., k - 1 : k]
     if p is not None and p < 1:

@@ -1,0 +1,33 @@
+"""How inverted softmaxes are got wrong."""
+
+import numpy as np
+
+from ..._registry import conventions, honest, mistake
+from ...prob.inverted import inverted_softmax
+
+conventions(inverted_softmax, "code", "DBNorm IS, not in log space", beta=20.0)
+
+
+def inverted(x, bank, beta, axis=0, reduce=np.sum, log=False):
+    beta = x.dtype.type(beta)
+    m = np.max(bank, axis=axis, keepdims=True)
+    with np.errstate(over="ignore"):
+        y = beta * (x - m) - np.log(reduce(np.exp(beta * (bank - m)), axis=axis, keepdims=True))
+        return (y if log else np.exp(y).astype(x.dtype)).reshape(x.shape)
+
+
+def wrong(name, kind, twin):
+    mistake(inverted_softmax, name, kind=kind)(lambda x, bank, /, *, beta=20.0: twin(x, bank, beta))
+
+
+def softmax(x, bank, beta):
+    return inverted(x, x, beta, axis=-1)
+
+
+wrong("softmax along the gallery", "axis", softmax)
+wrong("mean over the bank", "denominator", lambda x, bank, beta: inverted(x, bank, beta, reduce=np.mean))
+wrong("divided by beta", "reciprocal", lambda x, bank, beta: inverted(x, bank, 1 / beta))
+wrong("beta left out", "option not read", lambda x, bank, beta: inverted(x, bank, 1.0))
+wrong("logarithm", "statistic", lambda x, bank, beta: inverted(x, bank, beta, log=True))
+wrong("one sum for all columns", "axis", lambda x, bank, beta: inverted(x, bank, beta, axis=(0, 1)))
+honest(inverted_softmax, "NumPy")(lambda x, bank, /, *, beta=20.0: inverted(x, bank, beta))

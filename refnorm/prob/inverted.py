@@ -1,0 +1,186 @@
+"""Softmax over a bank of queries in place of the gallery: hubs, near to every query, lose their advantage."""
+
+from __future__ import annotations
+
+import math
+
+from .._cases import case, normal
+from .._core.moments import sum_leading
+from .._core.sums import sum_pair, two_sum
+from .._registry import gradient, law, operator
+from .._xp import give_back, prepare, require_same_shape, roomy, widen
+
+
+def require_bank(name, x, bank) -> None:
+    """Refuse a bank that has no row, or not the columns of `x`."""
+    if x.ndim < 1 or x.shape[-1] == 0:
+        raise ValueError(f"x must have a last axis that is not empty, got shape {tuple(x.shape)}")
+    if bank.ndim != 2 or bank.shape[0] == 0 or bank.shape[1] != x.shape[-1]:
+        raise ValueError(f"{name} must have shape (B, {x.shape[-1]}), B at least 1, got {tuple(bank.shape)}")
+
+
+def require_sharpness(name, value) -> None:
+    """Refuse what is no finite number, or below zero."""
+    try:
+        good = 0 <= value < math.inf
+    except TypeError:
+        raise TypeError(f"{name} must be a real number, got {type(value).__name__}") from None
+    if not good:
+        raise ValueError(f"{name} must be finite and not below zero, got {value!r}")
+
+
+def quotient(xp, x, bank, beta, *, roomy):
+    """Return the inverted softmax of wide arrays: exp(beta (x - m)) over the sums of exp(beta (bank - m)) in columns.
+
+    m is the bank's largest number in each. What rounding takes from x - m and from the sums goes to one exponential
+    more; where it is 1 or above the other is so far out that it does not matter.
+    """
+    columns = xp.matrix_transpose(bank)
+    largest = xp.max(columns, axis=-1, keepdims=True)
+    e = xp.exp(beta * (columns - largest))
+    s, rest = (xp.sum(e, axis=-1, keepdims=True), 0 * largest) if roomy else sum_pair(xp, e)
+    d, lost = two_sum(xp, x, -largest[:, 0])
+    more = beta * lost - (rest / s)[:, 0]
+    more = xp.where(xp.abs(more) < 1, more, xp.zeros_like(more))
+    return xp.exp(beta * d) * xp.exp(more) / s[:, 0]
+
+
+def in_bank(x, rng):
+    """Return rows of which each is in the bank too: no answer is above 1."""
+    return [x, x[::-1]], {"beta": 2.0}
+
+
+@operator(
+    paper="wang2023balance",
+    cases=[
+        case("rows", normal(4, 8, std=0.1), normal(5, 8, std=0.1)),
+        case("loud beta", normal(3, 6), normal(7, 6), beta=1.5),
+        case("one query", normal(9), normal(3, 9), beta=0.5),
+        case("more axes", normal(2, 3, 4), normal(2, 4), beta=2.0),
+        case("no rows", normal(0, 4), normal(3, 4)),
+    ],
+    bench=case("rows", normal(1024, 1024), normal(1024, 1024), beta=2.0),
+    rows=in_bank,
+)
+def inverted_softmax(x, bank, /, *, beta=20.0):
+    r"""Divide the exponential of each similarity by the sum of those that a bank of queries has to the same column.
+
+    .. math:: y_{qg} = \frac{e^{\beta s_{qg}}}{\sum_b e^{\beta S_{bg}}}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The similarities s of queries and the G members of a gallery, of shape (..., G).
+    bank : array
+        The similarities S of the bank's queries and the same members, of shape (B, G), B at least 1.
+    beta : float
+        The sharpness, not below zero, in units of 1 / x.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`. It overflows where a query is far nearer than all of the bank. A
+        NaN in the bank, and a column of it that is all -inf or has a +inf, makes the column NaN.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or `beta` is no number.
+    ValueError
+        `bank` has no row or not the columns of `x`, `x` has none, or `beta` is negative or not finite.
+
+    Notes
+    -----
+    With the queries themselves for a bank it is a softmax down the columns. The released code, as catalogued, takes
+    the exponentials as they are, which overflow in float64 from beta s = 709 on.
+
+    References
+    ----------
+    Wang et al., Balance Act: Mitigating Hubness in Cross-Modal Retrieval with Query and Gallery Banks, 2023 (as
+    catalogued from its released code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> bank = np.log(np.array([[1.0, 2.0], [3.0, 2.0]]))
+    >>> refnorm.prob.inverted_softmax(np.log(np.array([[1.0, 1.0]])), bank, beta=1.0)
+    array([[0.25, 0.25]])
+    """
+    xp, x, bank = prepare(x, bank, need=2)
+    require_bank("bank", x, bank)
+    require_sharpness("beta", beta)
+    wide, others = widen(xp, x, bank)
+    return give_back(xp, quotient(xp, wide, others, beta, roomy=roomy(x, wide)), x)
+
+
+@gradient(inverted_softmax)
+def inverted_softmax_vjp(cotangent, x, bank, /, *, beta=20.0):
+    r"""Return the cotangents of `x` and `bank` for a cotangent of ``inverted_softmax(x, bank)``.
+
+    .. math:: \bar s_{qg} = \beta y_{qg} \bar y_{qg}, \qquad
+        \bar S_{bg} = -\beta P_{bg} \sum_q y_{qg} \bar y_{qg}, \qquad P_{bg} = \frac{e^{\beta S_{bg}}}
+        {\sum_c e^{\beta S_{cg}}}
+
+    Parameters
+    ----------
+    cotangent : array
+        The cotangent of the output, of the shape of `x`.
+    x, bank, beta
+        As in :func:`inverted_softmax`.
+
+    Returns
+    -------
+    tuple
+        The cotangents of `x` and `bank`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`inverted_softmax`; also where `cotangent` has not the shape of `x`.
+
+    References
+    ----------
+    The derivative of the inverted softmax used by Wang et al., 2023.
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> dx, dbank = refnorm.prob.inverted_softmax_vjp(np.array([[4.0]]), np.zeros((1, 1)), np.zeros((2, 1)), beta=1.0)
+    >>> dx.tolist(), dbank.tolist()
+    ([[2.0]], [[-1.0], [-1.0]])
+    """
+    xp, cotangent, x, bank = prepare(cotangent, x, bank, need=3)
+    require_same_shape("cotangent", cotangent, x)
+    require_bank("bank", x, bank)
+    require_sharpness("beta", beta)
+    wide, others, g = widen(xp, x, bank, cotangent)
+    spare = roomy(x, wide)
+    pulled = beta * g * quotient(xp, wide, others, beta, roomy=spare)
+    shares = quotient(xp, others, others, beta, roomy=spare)
+    return give_back(xp, pulled, x), give_back(xp, -shares * sum_leading(xp, pulled), bank)
+
+
+# ---- laws ----
+
+
+@law(inverted_softmax, normal(4, 8))
+def columns_sum_to_one(f, x):
+    total = f(x, x, beta=2.0).sum(axis=0)
+    return total, total * 0 + 1
+
+
+@law(inverted_softmax, normal(4, 8), normal(3, 8))
+def one_shift_for_both(f, x, bank):
+    shift = x[:1]
+    return f(x + shift, bank + shift, beta=2.0), f(x, bank, beta=2.0)
+
+
+@law(inverted_softmax, normal(4, 8), normal(3, 8))
+def beta_is_in_units_of_x(f, x, bank):
+    return f(4 * x, 4 * bank, beta=0.5), f(x, bank, beta=2.0)
+
+
+@law(inverted_softmax, normal(4, 8), normal(3, 8))
+def banks_add(f, x, bank):
+    """The reciprocals for two parts of a bank add up to that for the whole."""
+    return 1 / f(x, bank, beta=0.5), 1 / f(x, bank[:1], beta=0.5) + 1 / f(x, bank[1:], beta=0.5)

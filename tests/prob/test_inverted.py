@@ -1,0 +1,47 @@
+"""Inverted softmaxes by hand, refusals, and the softmax down a column."""
+
+import numpy as np
+import pytest
+
+from refnorm.prob import (
+    inverted_softmax,
+    inverted_softmax_vjp,
+    softmax,
+)
+
+X, BANK = np.log(np.array([[1.0, 1.0], [6.0, 2.0]])), np.log(np.array([[1.0, 2.0], [3.0, 2.0]]))
+
+
+def test_by_hand():
+    assert np.allclose(inverted_softmax(X, BANK, beta=1.0), [[0.25, 0.25], [1.5, 0.5]], rtol=1e-15)
+    assert np.allclose(inverted_softmax(X, BANK, beta=2.0), [[0.1, 0.125], [3.6, 0.5]], rtol=1e-15)
+
+
+def test_own_bank_is_a_softmax_of_columns():
+    x = np.random.default_rng(0).normal(size=(5, 7))
+    assert np.allclose(inverted_softmax(x, x, beta=3.0), softmax(3 * x, axis=0), rtol=1e-13)
+
+
+def test_exponentials_out_of_range_cancel():
+    x = np.array([[5000.0, -5000.0]])
+    assert inverted_softmax(x, x).tolist() == [[1.0, 1.0]]
+
+
+def test_gradient_by_hand():
+    dx, dbank = inverted_softmax_vjp(np.array([[4.0, 0.0]]), np.zeros((1, 2)), np.zeros((2, 2)), beta=0.5)
+    assert dx.tolist() == [[1.0, 0.0]]
+    assert dbank.tolist() == [[-0.5, 0.0], [-0.5, 0.0]]
+
+
+def test_refusals():
+    for call, error, said in [
+        (lambda: inverted_softmax(X, BANK[:, :1]), ValueError, r"bank must have shape \(B, 2\)"),
+        (lambda: inverted_softmax(X, BANK[:0]), ValueError, "B at least 1"),
+        (lambda: inverted_softmax(X, BANK[0]), ValueError, r"got \(2,\)"),
+        (lambda: inverted_softmax(X[:, :0], BANK[:, :0]), ValueError, "not empty"),
+        (lambda: inverted_softmax(X, None), TypeError, "bank must be an array"),
+        (lambda: inverted_softmax(X, BANK, beta=-1.0), ValueError, "beta must be finite and not below zero"),
+        (lambda: inverted_softmax(X, BANK, beta="1"), TypeError, "beta must be a real number, got str"),
+    ]:
+        with pytest.raises(error, match=said):
+            call()
