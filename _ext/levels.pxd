@@ -10,7 +10,7 @@ cdef extern from "sift.h" nogil:
 cdef enum: KEPT = 1024
 
 
-cdef struct level:                 # the threshold: near + far, far not above zero
+cdef struct level:                 # the threshold: near + far
     double near, far
 
 

@@ -78,6 +78,7 @@ CASES = (
     Case("crms_norm 4096x4096", "crms_norm", (SQUARE,)),
     Case("weight_norm 4096x4096", "weight_norm", (SQUARE, normal(4096))),
     Case("lp_normalize 8192x1024", "lp_normalize", (normal(8192, 1024),)),
+    Case("entmax 4096x1024", "entmax", (normal(4096, 1024),)),
     Case("softmax 8192x1024", "softmax", (normal(8192, 1024),)),
     Case("max_pool 3x3/2", "max_pool", (IMAGES,), MAX),
     Case("max_pool 3x3/2 channels last", "max_pool", (IMAGES,), MAX, channels_last=True),

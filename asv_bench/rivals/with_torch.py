@@ -21,6 +21,7 @@ def calls(case, arrays):
         "gem_pool": gem_pool, "walsh_hadamard_transform": walsh_hadamard_transform,
         "fastfood_project": fastfood_project, "weight_norm": weight_norm,
         "segment_pool": segment_pool, "spatial_pyramid_pool": spatial_pyramid_pool,
+        "entmax": entmax,
     }  # fmt: skip
     gradient = {"layer_norm": layer_norm_vjp, "softmax": softmax_vjp}
     f = (gradient if case.vjp else forward).get(case.operator)
@@ -60,6 +61,22 @@ def avg_pool(case, x):
     for layout, t in layouts(case, x):
         y = F.avg_pool2d(t, 2)
         yield layout + "out given", lambda t=t, y=y: torch.ops.aten.avg_pool2d.out(t, [2, 2], out=y)
+
+
+def entmax(case, x):
+    """By sorting, all of a row or its 100 largest, which are enough here."""
+
+    def shares(u):
+        z = (x - u[:, :1]) / 2
+        u = (u - u[:, :1]) / 2
+        n = torch.arange(1, u.shape[1] + 1)
+        mean = u.cumsum(-1) / n
+        taus = mean - torch.sqrt(((1 - (u * u).cumsum(-1)) / n + mean * mean).clamp(min=0))
+        support = (taus <= u).sum(-1, keepdim=True)
+        return (z - taus.gather(-1, support - 1)).clamp(min=0) ** 2
+
+    yield "sorted, allocates", lambda: shares(x.sort(-1, descending=True)[0])
+    yield "100 largest, allocates", lambda: shares(x.topk(100)[0])
 
 
 def spatial_pyramid_pool(case, x):
