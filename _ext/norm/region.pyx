@@ -305,8 +305,8 @@ cdef void normalize(Py_ssize_t lo, Py_ssize_t hi, void *x, void *mask, void *tab
             b = number(bias, 0, channel, 0, _) + number(bias, 1, channel, 0, _) if leaks else number(bias, r, channel, 0, _)
             if not fabs(w) < INFINITY:                     # its sign decides alone: nothing may be subtracted afterwards
                 u.near[r], u.far[r] = u.near[r] + u.far[r], 0
-            elif sizeof(real) < 8 and fabs(u.near[r] + u.far[r]) * u.root[r] < 16:
-                u.near[r], u.far[r] = 0, u.near[r] + u.far[r]    # x is no larger than x - mean by much: one rounding will do
+            elif sizeof(real) < 8 and u.far[r] != 0 and fabs(u.near[r] + u.far[r]) * u.root[r] < 16:
+                u.near[r], u.far[r] = 0, u.near[r] + u.far[r]    # x is not much larger than x - mean: one rounding will do; equal x are 0
             gain = u.root[r] * w
             l.scale[r], l.near[r], l.gain[r], l.turn[r] = u.scale[r], u.near[r], <double>gain, 0
             l.low[r] = <double>(gain - l.gain[r]) if fabs(l.gain[r]) < INFINITY else 0

@@ -40,7 +40,7 @@ def require_threshold(threshold) -> None:
 @operator(
     paper="yu2019region",
     cases=[
-        case("planes", normal(2, 4, 5, 6), normal(1, 2, 3, 3), normal(1, 1, 3, 3), normal(1, 1, 3, 3), threshold=0.5),
+        case("planes", normal(2, 4, 5, 6), normal(1, 2, 3, 3), normal(1, 1, 3, 3), normal(1, 1, 3, 3), threshold=0.45),
         case("code", normal(3, 3, 9), normal(1, 2, 5), normal(1, 1, 3), normal(1, 1, 1), normal(1), normal(1),
              threshold=0.4, eps=0.5, eps_mode="plane"),
         case("each sample", normal(3, 2, 11, mean=0.5), normal(1, 2, 3), normal(1, 1, 1), normal(1, 1, 5), None,

@@ -120,9 +120,9 @@ def entmax(x, /, *, axis=-1, alpha=1.5):
     Notes
     -----
     The level is found by sorting for alpha 1.5 and 2, by 50 halvings for others; Newton's steps then take it to the
-    last digit. 1.5 and 2 have kernels, which need no sort. With alpha 2 it is :func:`project_simplex` with a total of 1, the sparsemax of Martins and Astudillo:
-    that has a kernel, and there is no third name for it. The entmax package stops after its halvings and divides by the
-    sum.
+    last digit. 1.5 and 2 have kernels, which need no sort. With alpha 2 it is :func:`project_simplex` with a total of
+    1, the sparsemax of Martins and Astudillo: there is no third name for it. The entmax package stops after its
+    halvings and divides by the sum.
 
     References
     ----------
