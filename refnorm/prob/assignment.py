@@ -32,8 +32,8 @@ def to_centers(x, rng):
     paper="kulatilleke2022efficient",
     cases=[
         case("points", normal(5, 4), normal(3, 4)),
-        case("loud nu", normal(4, 7, std=3.0), normal(5, 7), nu=2.5),
-        case("more axes", normal(2, 3, 2), normal(4, 2, mean=3.0), nu=3.0),
+        case("loud nu", normal(4, 7, std=3.0), normal(5, 7), nu=1.5),
+        case("more axes", normal(2, 3, 2), normal(4, 2, mean=3.0), nu=0.5),
         case("offset", normal(3, 6, mean=1e4), normal(2, 6, mean=1e4)),
         case("no points", normal(0, 4), normal(3, 4)),
     ],

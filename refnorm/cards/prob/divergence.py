@@ -98,9 +98,11 @@ conventions(kl_divergence, "scipy", "scipy.stats.entropy(p, q) along the first a
 
 
 def ratio(p, q):
-    """Return log(p / q), 0 where both are 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((p == 0) & (q == 0), p.dtype.type(0), np.log(p) - np.log(q))
+    """Return log(p / q), 0 where both are 0; where they are close, of their difference, which is not rounded."""
+    with np.errstate(all="ignore"):
+        close = np.abs(p - q) < q / 2
+        d = np.where(close, np.log1p((p - q) / np.where(close, q, 1)), np.log(p) - np.log(q))
+        return np.where((p == 0) & (q == 0), p.dtype.type(0), d)
 
 
 def softmaxed(x, axis):
