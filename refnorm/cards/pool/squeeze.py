@@ -14,9 +14,10 @@ conventions(aggregation_gate, "osnet", "ChannelGate of deep-person-reid, a reduc
 
 
 def sigmoid(q):
+    """Return the gate in long double, whose exponent has room for one that x lifts out of the denormals."""
     with np.errstate(all="ignore"):
-        e = np.exp(-np.abs(q))
-        return np.where(q < 0, e / (1 + e), 1 / (1 + e)).astype(q.dtype)
+        e = np.exp(-np.abs(q).astype(np.longdouble))
+        return np.where(q < 0, e / (1 + e), 1 / (1 + e))
 
 
 def relu(h):
@@ -24,7 +25,7 @@ def relu(h):
 
 
 def silu(h):
-    return h * sigmoid(h)
+    return (h * sigmoid(h)).astype(h.dtype)
 
 
 ACTS = {"relu": relu, "silu": silu}
@@ -40,7 +41,7 @@ def gates(x, w, v, b, c, *, reduce="mean", act=relu, gate=sigmoid, inside=lambda
 
 def scaled(x, s):
     with np.errstate(all="ignore"):
-        return x * s.reshape(*s.shape, *(1 for _ in x.shape[2:]))
+        return (x * s.reshape(*s.shape, *(1 for _ in x.shape[2:]))).astype(x.dtype)
 
 
 def channel_twin(name, kind, how=lambda x, s: scaled(x, s), **wrong):
@@ -87,7 +88,7 @@ survivor(
 def by_site(x, w, b, gate=sigmoid):
     with np.errstate(all="ignore"):
         q = np.einsum("nc...,c->n...", x, w) + (0 if b is None else b)
-        return x * gate(q.astype(x.dtype))[:, None]
+        return (x * gate(q.astype(x.dtype))[:, None]).astype(x.dtype)
 
 
 @mistake(spatial_squeeze_excite, "bias left out", kind="place of a parameter")
