@@ -68,7 +68,7 @@ def unwritten(array: np.ndarray) -> np.ndarray:
     >>> unwritten(zone.array)
     array([False, False,  True])
     """
-    if array.dtype.itemsize == 1 and array.dtype.kind != "b":
+    if (array.dtype.itemsize == 1 and array.dtype.kind != "b") or array.dtype.itemsize > 8:  # no zone is of such
         return np.zeros(array.shape, bool)
     return bits_of(array) == patterns(array.dtype)[0]
 

@@ -313,6 +313,13 @@ def test_a_seed_gives_the_same_report_and_another_one_other_inputs():
     assert refnorm.check(rms, "rms_norm").seed != refnorm.check(rms, "rms_norm").seed
 
 
+def test_an_answer_in_a_wider_type_is_told_and_stops_nothing():
+    report = refnorm.check(lambda x, *w, **k: rms(x, *w, **k).astype(np.longdouble), "rms_norm", seed=5)
+    assert report.exit_code == 1
+    said = f"returns {np.dtype(np.longdouble)} for float32"
+    assert said in [f.what for layer in report.layers for f in layer.findings]
+
+
 def test_the_worst_call_can_be_made_again():
     report = refnorm.check(lambda x, *w, **k: rms(x, *w, **k) * x.dtype.type(1.01), "rms_norm", seed=5)
     worst, call = report.worst, report.smallest.call
