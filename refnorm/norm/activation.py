@@ -324,7 +324,7 @@ def dice_activation(x, alpha, mean=None, var=None, gain=None, /, *, axis=-1, eps
         score = c / root_mean_square(xp, c, eps, roomy=spare)
     else:
         score = (rows - m) / xp.sqrt(v + eps)
-    p, rest = sigmoids(xp, affine(score, g, None))
+    p, rest = sigmoids(xp, score if g is None else score * g)
     y = xp.reshape(rows * (p + rest * a), planes.shape)
     return give_back(xp, *moved(xp, 0, channel, y), x)
 

@@ -164,9 +164,9 @@ def distribution_alignment(x, mean, /, *, momentum=0.9):
 @operator(
     paper="lv2021pareto",
     cases=[
-        case("rows", simplex(4, 6), uniform(4, 6)),
-        case("more axes", simplex(3, 5, 4), uniform(3, 5, 4)),
-        case("no distributions", uniform(4, 7, high=3.0), uniform(4, 7, high=3.0)),
+        case("rows", simplex(4, 6), uniform(4, 6, low=0.5, high=1.5)),
+        case("more axes", simplex(3, 5, 4), uniform(3, 5, 4, low=0.5, high=1.5)),
+        case("no distributions", uniform(4, 7, high=3.0), uniform(4, 7, low=0.5, high=3.0)),
         case("no rows", simplex(0, 4), uniform(0, 4)),
     ],
     bench=case("rows", simplex(8192, 256), uniform(8192, 256)),

@@ -79,7 +79,7 @@ def sparse_shares(xp, x, alpha, *, roomy):
         case("rows", normal(4, 8)),
         case("alpha 5/4", normal(3, 21), alpha=1.25),
         case("sparsemax", normal(3, 37), alpha=2.0),
-        case("alpha 3", normal(5, 6), alpha=3.0),
+        case("alpha 9/4", normal(5, 6), alpha=2.25),
         case("no power of two", normal(3, 9), alpha=1.7),
         case("axis", normal(3, 5, 4, std=2.0), axis=1),
         case("two axes", normal(2, 3, 5, mean=1e4), axis=(0, 2)),
