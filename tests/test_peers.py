@@ -55,6 +55,8 @@ def test_the_command_prints_a_verdict_for_each(capsys):
     assert {one["operator"] for one in said} == {"rms_norm", *known}
     assert main(["peers", "torch", "--operator", "no_norm"]) == 2
     assert "no_norm" in capsys.readouterr().err
+    assert main(["peers", "torch", "--operator", "evonorm"]) == 2
+    assert "no framework that is asked and installed has evonorm" in capsys.readouterr().err
     assert main(["peers", "tensorflow"]) == 2
     assert "no framework 'tensorflow'" in capsys.readouterr().err
 

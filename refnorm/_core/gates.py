@@ -4,9 +4,8 @@ import math
 
 from .logistic import sigmoids
 from .products import inner
-from .sums import total
 
-__all__ = ["ACTIVATIONS", "bottleneck", "gated", "linear", "rectified", "require_bottleneck", "softmaxed"]
+__all__ = ["ACTIVATIONS", "bottleneck", "gated", "linear", "rectified", "require_bottleneck"]
 
 
 def rectified(xp, h):
@@ -46,9 +45,3 @@ def bottleneck(xp, z, weight, gate_weight, bias, gate_bias, activation, *, roomy
     """Return W2 act(W1 z + b1) + b2 of rows."""
     h = ACTIVATIONS[activation](xp, linear(xp, z, weight, bias, roomy=roomy))
     return linear(xp, h, gate_weight, gate_bias, roomy=roomy)
-
-
-def softmaxed(xp, q, *, roomy):
-    """Return weights along the last axis, each above 0 and 1 together: e^q over their sum."""
-    e = xp.exp(q - xp.max(q, axis=-1, keepdims=True))
-    return e / total(xp, e, roomy=roomy)

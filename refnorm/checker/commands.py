@@ -102,6 +102,8 @@ def peers(arguments) -> int:
                 if told:
                     told(f"{peer.operator} of {framework}")
                 reports[framework, peer.operator] = peer.judged(arguments.seed)
+    if wanted and not reports:
+        raise ValueError(f"no framework that is asked and installed has {', '.join(wanted)}")
     if arguments.json:
         write([{"framework": f} | report.as_dict() for (f, _), report in reports.items()], arguments.json)
     if arguments.json != "-":

@@ -6,9 +6,10 @@ import math
 
 from .._cases import case, normal
 from .._core.bins import bins
-from .._core.gates import linear, rectified, require_bottleneck, softmaxed
+from .._core.gates import linear, rectified, require_bottleneck
 from .._core.logistic import sigmoids
 from .._core.sums import mean, total
+from .._core.weighing import softmax_weights
 from .._registry import law, operator
 from .._xp import device, give_back, prepare, require_same_shape, require_shape, roomy, widen
 
@@ -98,7 +99,9 @@ def branch_pool(x, scores, /, *, scale=1.0):
     require_shape("scores", scores, x.shape[: scores.ndim])
     require_scale(scale)
     wide, s = widen(xp, x, scores)
-    weights = xp.permute_dims(softmaxed(xp, first_last(xp, s), roomy=roomy(x, wide)), (s.ndim - 1, *range(s.ndim - 1)))
+    weights = xp.permute_dims(
+        softmax_weights(xp, first_last(xp, s), roomy=roomy(x, wide)), (s.ndim - 1, *range(s.ndim - 1))
+    )
     return give_back(xp, scale * mixed(xp, wide, weights, roomy=roomy(x, wide)), x)
 
 
@@ -332,7 +335,7 @@ def sampled_width_mixture(x, scores, /, *, widths):
     for width in widths:  # a bin has one cell or two: the first and the last are all there is
         start, stop = (xp.asarray(ends, device=device(x)) for ends in bins(width, max(widths)))
         parts.append(0.5 * xp.take(wide, start, axis=1) + 0.5 * xp.take(wide, stop - 1, axis=1))
-    return give_back(xp, mixed(xp, xp.stack(parts), softmaxed(xp, s, roomy=spare), roomy=spare), x)
+    return give_back(xp, mixed(xp, xp.stack(parts), softmax_weights(xp, s, roomy=spare), roomy=spare), x)
 
 
 @law(branch_pool, normal(4, 2, 3), normal(4))

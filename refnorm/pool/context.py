@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from .._cases import case, normal
-from .._core.gates import linear, require_bottleneck, softmaxed
+from .._core.gates import linear, require_bottleneck
 from .._core.logistic import sigmoids
 from .._core.products import inner
 from .._core.sums import mean, total
+from .._core.weighing import softmax_weights
 from .._registry import law, operator
 from .._xp import give_back, prepare, require_shape, roomy, widen
 
@@ -21,7 +22,7 @@ def attended(xp, x, weight, *, roomy):
 
 def softmaxed_first(xp, scores, *, roomy):
     """Return the softmax of scores (..., n, 1) over n."""
-    return xp.matrix_transpose(softmaxed(xp, xp.matrix_transpose(scores), roomy=roomy))
+    return xp.matrix_transpose(softmax_weights(xp, xp.matrix_transpose(scores), roomy=roomy))
 
 
 @operator(

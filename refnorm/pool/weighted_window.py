@@ -9,8 +9,8 @@ import numpy as np
 
 from .._cases import case, normal, simplex
 from .._core.bins import bins, cells_by_bin, counts
-from .._core.gates import softmaxed
 from .._core.sums import total
+from .._core.weighing import softmax_weights
 from .._core.windows import around, cells, per_axis, window_sum, windows
 from .._registry import law, operator
 from .._xp import device, give_back, prepare, require_shape, require_switch, roomy, widen
@@ -104,7 +104,7 @@ def weighted_window_pool(x, scores, /, *, window, stride=None, padding=0, ceil_m
         raise ValueError(f"tau must be finite and above zero, got {tau!r}")
     wide, s = widen(xp, x, scores)
     spare = roomy(x, wide)
-    weights = softmaxed(xp, cells(xp, s[:, None, ...], axes, -math.inf) / tau, roomy=spare)
+    weights = softmax_weights(xp, cells(xp, s[:, None, ...], axes, -math.inf) / tau, roomy=spare)
     return give_back(xp, total(xp, weights * cells(xp, wide, axes, 0.0), roomy=spare)[..., 0], x)
 
 
