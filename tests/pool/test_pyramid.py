@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import refnorm
+from refnorm._lanes import cpu_level
 from refnorm.pool import (
     spatial_pyramid_code_pool,
     spatial_pyramid_pool,
@@ -108,3 +110,23 @@ def test_refusals():
     ]:
         with pytest.raises(error, match=said):
             call()
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+def test_wide_planes_are_taken_in_pieces(lane):
+    """Wider than a kernel's line; the last piece begins inside a bin."""
+    if lane == "kernel" and cpu_level() is None:
+        pytest.skip("no kernels are compiled here")
+    x = np.random.default_rng(5).normal(size=(1, 2, 3, 2500))
+    with refnorm.lane(lane):
+        y = spatial_pyramid_pool(x, levels=(1, 3))
+    wanted = [x.max(axis=(2, 3)).ravel()]
+    ends = [(0, 834), (833, 1667), (1666, 2500)]
+    wanted.append(np.array([[[x[0, c, i, a:b].max() for a, b in ends] for i in range(3)] for c in range(2)]).ravel())
+    assert np.array_equal(y[0], np.concatenate(wanted))
+
+
+def test_a_grid_too_fine_for_the_kernel_is_right_too():
+    x = np.random.default_rng(6).normal(size=(1, 1, 140, 140))
+    y = spatial_pyramid_pool(x, levels=(70,), reduce="mean")
+    assert np.allclose(y.reshape(70, 70), x.reshape(70, 2, 70, 2).mean(axis=(1, 3)), rtol=1e-14, atol=1e-16)
