@@ -531,7 +531,7 @@ INLINE vd vlost(vd a, vd b, vd d) {
         lay_##type(y, most); }
 LARGEST(float, rf) LARGEST(double, rd)
 #undef LARGEST
-#define largest(y, x, at, n) OF_TYPE(largest, y)(y, x, at, n)
+#define llargest(y, x, at, n) OF_TYPE(largest, y)(y, x, at, n)
 
 /* ---- memory ---- */
 

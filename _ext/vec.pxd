@@ -40,7 +40,7 @@ cdef extern from "vec.h" nogil:
     vd lskip(...)
     vd llarger(...)
     void lstore(...)
-    void largest(...)
+    void llargest(...)
     bint usual(bint)
     void prefetch(const void *)
     void fence()

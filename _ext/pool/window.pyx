@@ -206,7 +206,7 @@ cdef inline void max_cells(const char *x, const Py_ssize_t *at, Py_ssize_t taps,
     cdef wide most
     while n >= LINE(y) and j < n:
         j = min(j, n - LINE(y))
-        largest(y + j, x + j * sizeof(wide), at, taps)
+        llargest(y + j, x + j * sizeof(wide), at, taps)
         j += LINE(y)
     for j in range(j, n):
         most = (<const wide *>(x + at[0]))[j]
