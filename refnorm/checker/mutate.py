@@ -121,7 +121,8 @@ def _reached(root: Callable) -> dict[FunctionType, ast.FunctionDef]:
         if function in found or function.__name__.startswith(("require_", "check_")):
             continue
         found[function] = tree = _trees(function.__module__)[function.__name__]
-        names = {s.node.id for s in sites(tree) if isinstance(s.node, ast.Name)}
+        own = {*function.__code__.co_varnames, *function.__code__.co_cellvars}  # may be called as a helper is
+        names = {s.node.id for s in sites(tree) if isinstance(s.node, ast.Name)} - own
         values = [function.__globals__.get(name) for name in sorted(names, reverse=True)]
         waiting += [value for value in values if _is_helper(value, function)]
     return found
