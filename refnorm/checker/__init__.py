@@ -14,7 +14,7 @@ from .. import convention as framework_options
 from .._registry import OPERATORS, Operator
 from .calls import FLOATS
 from .follow import following
-from .local import require_signature
+from .local import Local, require_signature
 from .measure import packed
 from .pace import Pace
 from .remote import Remote, Spec
@@ -119,11 +119,10 @@ def check(
     filled = {} if convention is None else framework_options(convention, op.name)
     op = following(op, filled)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    if isinstance(candidate, Remote):
-        name = candidate.spec.where
-    else:
+    if not isinstance(candidate, Remote | Local):
         require_signature(candidate, op)
-        name, candidate = name_of(candidate), local(candidate, vjp)
+        candidate = local(candidate, vjp)
+    name = candidate.spec.where if isinstance(candidate, Remote) else name_of(candidate.adapted.call)
     candidate.filled = filled
     pace = Pace(budget, progress, tall=budget >= LEISURE if tall is None else tall)
     report = run(candidate, plan(op, seed, tuple(dtypes)), grade, strict, pace, partial, name, True)

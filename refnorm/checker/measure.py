@@ -145,8 +145,9 @@ class Condition:
 def condition(call) -> Condition:
     """Measure a yardstick: the largest change under nudges of the input by one unit, plus one rounding of the element.
 
-    An element jumps (a tie, a threshold, a rank) where a nudge sixteen times smaller changes it by as much. Then only
-    its own rounding is a yardstick, and one of the moved answers has to be met.
+    An element jumps (a tie, a threshold, a rank) where a nudge 256 times smaller changes it by as much: what stops at
+    0, as a share that leaves the support does, may look alike at a sixteenth. Then only its own rounding is a
+    yardstick, and one of the moved answers has to be met.
     """
     moved, change = [], np.zeros(call.wanted.shape)
     first = 2 if call.vjp else 1  # the data, and the cotangent before it
@@ -188,13 +189,13 @@ def _jumps(call, change, own):
 
 
 def _between(a, b):
-    """Return a sixteenth of the way from one array to the other, in float64."""
+    """Return a point near `a` on the way from it to `b`, in float64."""
     if isinstance(a, list):
         return [_between(c, d) for c, d in zip(a, b, strict=True)]
     if a is None or not is_float(a):
         return a
     a, b = a.astype("float64"), b.astype("float64")
-    return np.where(np.isfinite(a), a + (b - a) / 16, a)
+    return np.where(np.isfinite(a), a + (b - a) / 256, a)
 
 
 def reach(call) -> int:

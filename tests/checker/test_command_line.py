@@ -44,6 +44,12 @@ def test_conforming_code_exits_0(mine, capsys):
     assert "conforms" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "code"), [("right", 0), ("wrong", 1)])
+def test_a_candidate_in_this_process_is_judged_as_in_one_of_its_own(mine, capsys, name, code):
+    assert main(["check", "rms_norm", "--impl", f"{mine}:{name}", "--seed", "1", "--in-process"]) == code
+    assert f"{mine}:{name}" in capsys.readouterr().out
+
+
 def test_wrong_code_exits_1_and_is_named_with_a_snippet_that_runs(mine, capsys):
     assert main(["check", "rms_norm", "--impl", f"{mine}.py:wrong", "--seed", "1"]) == 1
     out = capsys.readouterr().out

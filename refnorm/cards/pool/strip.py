@@ -45,7 +45,7 @@ def local(x, k, gain, shift, groups, eps, how=np.mean, swapped=False, gate=sigmo
             q = convolved(z, w, wrong.get("wrap"), wrong.get("turn"))
             q = q if wrong.get("plain") else normed(q, groups, eps, wrong.get("alone"))
             gates.append(gate((q * a[:, None] + b[:, None]).astype(x.dtype)))
-        return x * gates[0][..., None] * gates[1][:, :, None]
+        return (x * gates[0][..., None] * gates[1][:, :, None]).astype(x.dtype)
 
 
 def local_twin(name, kind, **wrong):
@@ -80,7 +80,7 @@ def coordinated(x, w, wr, wc, b, br, bc, act=swish, how=np.mean):
             z = how(x, axis=axis).swapaxes(1, 2)
             f = act((z @ w.T + (0 if b is None else b)).astype(x.dtype)).astype(x.dtype)
             gates.append(sigmoid((f @ side.T + (0 if more is None else more)).astype(x.dtype)).swapaxes(1, 2))
-        return x * gates[0][..., None] * gates[1][:, :, None]
+        return (x * gates[0][..., None] * gates[1][:, :, None]).astype(x.dtype)
 
 
 def coordinate_twin(name, kind, **wrong):
