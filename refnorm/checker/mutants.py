@@ -164,7 +164,7 @@ class Wide:
             for call in self.asked:
                 if far.get(id(call), 0) > 0:
                     left = self._apart(mutant, twin, (spare, True), call)
-                    if np.isinf(left) or left > (far[id(call)] + _rounding(call.wanted)) / SHRINKS:
+                    if np.isinf(left) or left > (far[id(call)] + _rounding(call)) / SHRINKS:
                         return ""
         return ROUNDING if any(roomy.values()) or any(apart.get(id(call)) for call in self.asked) else SAME
 
@@ -175,9 +175,10 @@ class Wide:
         return _apart(self.own[world, id(call)], _answered(twin, call))
 
 
-def _rounding(wanted: np.ndarray) -> float:
-    """Return one unit of the largest number of an answer: what rounding takes from small ones may be less by luck."""
-    return float(np.spacing(np.abs(wanted).max(where=np.isfinite(wanted), initial=0.0)))
+def _rounding(call: calls.Call) -> float:
+    """Return one unit of the largest number of a call: what rounding takes from small ones may be less by luck."""
+    numbers = [call.wanted, *(a for a in call.arrays if getattr(a, "dtype", None) == call.wanted.dtype)]
+    return float(np.spacing(max(np.abs(a).max(where=np.isfinite(a), initial=0.0) for a in numbers)))
 
 
 def _answered(function: Callable, call) -> np.ndarray:

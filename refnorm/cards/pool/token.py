@@ -93,7 +93,9 @@ def best(x, *, k, eps=1e-12, p=1, sign=-1, add=False, raw=False, over=1, shown=F
     a = np.sum(np.abs(x.astype(np.float64)) ** p, axis=-1) * over if not shown else np.sum(x, axis=-1)
     order = np.argsort(sign * np.where(np.isnan(a), np.inf, a), axis=-1, kind="stable")[..., :k]
     y = np.take_along_axis(x, order[..., None], axis=-2)
-    size = np.sqrt(np.sum(y * y, axis=-1, keepdims=True))
+    top = np.max(np.abs(y), axis=-1, keepdims=True)
+    top = np.where(np.isfinite(top) & (top > 0), top, 1).astype(x.dtype)  # else squares overflow
+    size = top * np.sqrt(np.sum((y / top) ** 2, axis=-1, keepdims=True))
     eps = x.dtype.type(eps)
     return (y if raw else y / (size + eps if add else np.maximum(size, eps))).astype(x.dtype)
 
@@ -119,6 +121,6 @@ def _(x, /, *, k, eps=1e-12):
     return y / np.maximum(np.sqrt((y * y).sum(axis=-1, keepdims=True)), eps)
 
 
-@honest(top_descriptor_pool, "NumPy", baseline=True)
+@honest(top_descriptor_pool, "NumPy")
 def _(x, /, **options):
     return best(x, **options)
