@@ -19,7 +19,7 @@ from .._modes import compute, lane
 from .._registry import OPERATORS, Operator
 from .._xp import dtype_name, prepare
 from . import Plan, calls, run
-from .measure import answer, packed, quiet, widened
+from .measure import answer, is_float, packed, quiet, widened
 from .mutate import Mutant, Watch, mutants, rebuilt
 from .pace import Pace
 from .run import local
@@ -177,7 +177,7 @@ class Wide:
 
 def _rounding(call: calls.Call) -> float:
     """Return one unit of the largest number of a call: what rounding takes from small ones may be less by luck."""
-    numbers = [call.wanted, *(a for a in call.arrays if getattr(a, "dtype", None) == call.wanted.dtype)]
+    numbers = [call.wanted, *(a for a in call.arrays if isinstance(a, np.ndarray) and is_float(a))]
     return float(np.spacing(max(np.abs(a).max(where=np.isfinite(a), initial=0.0) for a in numbers)))
 
 
