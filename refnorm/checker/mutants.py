@@ -19,7 +19,7 @@ from .._modes import compute, lane
 from .._registry import OPERATORS, Operator
 from .._xp import dtype_name, prepare
 from . import Plan, calls, run
-from .measure import answer, is_float, packed, quiet, widened
+from .measure import answer, packed, quiet, widened
 from .mutate import Mutant, Watch, mutants, rebuilt
 from .pace import Pace
 from .run import local
@@ -154,17 +154,21 @@ class Wide:
         """Return whether a mutant differs not at all or by rounding; nothing where it does by more than that.
 
         `apart` says by how much it does in float64 without digits to spare. With them, which is for narrow types, the
-        plain calls say all: float64 has nothing to lose there in hard data.
+        plain calls say all: float64 has nothing to lose there in hard data. What rounding takes in one call may be
+        little by luck, so it is held against the most of all calls on such data.
         """
         plain = [call for call in self.asked if " + " not in call.label]
         twin = candidate(mutant, Watch(), names=self.worlds[True, False])
         roomy = {id(call): self._apart(mutant, twin, (True, False), call) for call in plain}
         for spare, far in ((True, roomy), (False, apart)):
             twin = candidate(mutant, Watch(), names=self.worlds[spare, True])
+            most = {}
+            for call in self.asked:
+                most[_data(call)] = max(most.get(_data(call), 0.0), far.get(id(call), 0.0))
             for call in self.asked:
                 if far.get(id(call), 0) > 0:
                     left = self._apart(mutant, twin, (spare, True), call)
-                    if np.isinf(left) or left > (far[id(call)] + _rounding(call)) / SHRINKS:
+                    if np.isinf(left) or left > (most[_data(call)] + _rounding(call.wanted)) / SHRINKS:
                         return ""
         return ROUNDING if any(roomy.values()) or any(apart.get(id(call)) for call in self.asked) else SAME
 
@@ -175,10 +179,14 @@ class Wide:
         return _apart(self.own[world, id(call)], _answered(twin, call))
 
 
-def _rounding(call: calls.Call) -> float:
-    """Return one unit of the largest number of a call: what rounding takes from small ones may be less by luck."""
-    numbers = [call.wanted, *(a for a in call.arrays if isinstance(a, np.ndarray) and is_float(a))]
-    return float(np.spacing(max(np.abs(a).max(where=np.isfinite(a), initial=0.0) for a in numbers)))
+def _data(call: calls.Call) -> str:
+    """Return what was done to the plain data of a case: nothing, or " + mean 1e+04" as in its label."""
+    return call.label.partition(" + ")[2]
+
+
+def _rounding(wanted: np.ndarray) -> float:
+    """Return one unit of the largest number of an answer: what rounding takes from small ones may be less by luck."""
+    return float(np.spacing(np.abs(wanted).max(where=np.isfinite(wanted), initial=0.0)))
 
 
 def _answered(function: Callable, call) -> np.ndarray:

@@ -176,7 +176,7 @@ def token_aware_avg_pool(x, weight, /, *, count_include_pad=True):
     """
     xp, x, weight = prepare(x, weight, need=2)
     around(x.shape, 3)
-    many = weight.shape[1] if weight.ndim > 1 and weight.shape[1] else 1
+    many = max([1, *weight.shape[1:2]])
     require_shape("weight", weight, (x.shape[0], many, *x.shape[2:]))
     require_switch("count_include_pad", count_include_pad)
     wide, w = widen(xp, x, weight)
