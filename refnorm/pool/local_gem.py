@@ -206,7 +206,7 @@ def strips_of(x, split, p, eps):
         case("offset", normal(2, 2, 2, 3, 3, mean=1e4), split=(3,), p=3),
         case("no samples", normal(0, 3, 2, 4, 4), split=(2, 2)),
     ],
-    bench=case("gait", normal(32, 256, 30, 64, 44), split=(2,) * 32),
+    bench=case("gait", normal(8, 32, 30, 64, 44), split=(2,) * 32),
     rows=lambda x, rng: ([x[:, None, None, None, :]], {"split": (1,), "p": 2.37}),
 )
 def strip_gem_pool(x, /, *, split, p=6.5, eps=1e-6):

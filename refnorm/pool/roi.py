@@ -95,7 +95,7 @@ def shares(xp, near, n, bins):
              output_size=3, scale=1.5, samples=4),
         case("no boxes", normal(2, 3, 4, 4), uniform(0, 4), integers(0, high=2), output_size=2),
     ],
-    bench=case("boxes", normal(2, 256, 50, 68), boxes(512, height=50.0, width=68.0), integers(512, high=2),
+    bench=case("boxes", normal(2, 64, 50, 68), boxes(128, height=50.0, width=68.0), integers(128, high=2),
                output_size=7),
     rows=lambda x, rng: (
         [x[None, :, None], np.round(8 * rng.uniform(0, x.shape[1], (3, 4))) / 8 * [1, 0, 1, 0], rng.integers(0, 1, 3)],
