@@ -248,7 +248,7 @@ def none_keeps_no_axis(f, x):
         case("half the exponent", normal(4, 7), tau=0.5, scale=3.0),
         case("other lengths", normal(5, 8), normal(5, 8), scale=-0.5),
         case("personal", normal(5, 8), normal(5, 3), tau=0.0),
-        case("small", normal(3, 16, std=1e-2), normal(3, 16), tau=2.0),
+        case("small", normal(3, 16, std=1e-2), normal(3, 16), tau=0.5),
         case("no classes", normal(0, 4), normal(0, 4)),
     ],
     bench=case("head", normal(1000, 2048), normal(1000, 2048)),

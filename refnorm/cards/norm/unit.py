@@ -164,11 +164,3 @@ for _text in (
     " -> xp.where(xp.isfinite(lost), xp.zeros_like(lost), lost)",
 ):
     survivor(lp_normalize, _text, NEWTON)
-
-SHARE = "top / xp.sum(top, axis=-1, keepdims=True)"
-for _what in ("-> top", "narrowed"):
-    survivor(
-        lp_normalize,
-        f"lp_normalize_vjp > slope: steep = {SHARE}: {SHARE} {_what}",
-        "tells only at ties of the largest magnitude: a kink, where any share is right",
-    )
