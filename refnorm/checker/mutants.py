@@ -18,8 +18,8 @@ import numpy as np
 from .._modes import compute, lane
 from .._registry import OPERATORS, Operator
 from .._xp import dtype_name, prepare
-from . import Plan, calls, run
-from .measure import answer, packed, quiet, widened
+from . import Plan, calls, jacobi, run
+from .measure import answer, quiet, seen, widened
 from .mutate import Mutant, Watch, mutants, rebuilt
 from .pace import Pace
 from .run import local
@@ -182,7 +182,7 @@ def _rounding(wanted: np.ndarray) -> float:
 
 def _answered(function: Callable, call) -> np.ndarray:
     with quiet():
-        return packed(function(*widened(call.arrays), **call.options))
+        return seen(call.operator, function(*widened(call.arrays), **call.options))
 
 
 def _apart(wanted: np.ndarray, got: np.ndarray) -> float:
@@ -199,6 +199,7 @@ class LongDouble:
     """NumPy with long double under the name of float64, so that formulas compute in it."""
 
     float64 = np.longdouble
+    linalg = jacobi
 
     def __getattr__(self, name: str):
         return getattr(np, name)
@@ -227,7 +228,7 @@ def pulled_back(operator: Operator) -> Operator | None:
         return None
     function = flat(operator.gradient, operator)
     function.__name__, function.__module__ = operator.gradient.__name__, operator.gradient.__module__
-    return replace(operator, function=function, gradient=None, cases=[], laws=[], honest=[], mistakes=[])
+    return replace(operator, function=function, gradient=None, cases=[], laws=[], honest=[], mistakes=[], judged=None)
 
 
 def flat(gradient: Callable, operator: Operator) -> Callable:
