@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = later(
             "progressive_rank_shrink",
         ],
         "pca": ["pca_whiten", "zca_whiten"],
-        "proximal": ["soft_threshold"],
+        "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["svd_linear", "svd_linear_vjp"],
         "spectral": ["spectral_mode_mixing"],
