@@ -105,7 +105,8 @@ def judged(operator, answer):
         return answer
     outputs = answer if isinstance(answer, tuple) else (answer,)
     with quiet():
-        found = operator.judged(*(np.asarray(part).astype("float64") for part in outputs))
+        wide = (part.astype(np.promote_types(part.dtype, "float64")) for part in map(np.asarray, outputs))
+        found = operator.judged(*wide)
         found = tuple(part.astype(np.asarray(outputs[0]).dtype) for part in found)
     return found if isinstance(answer, tuple) else found[0]
 
