@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["require_matrices", "signs", "svd"]
+import operator
+
+__all__ = ["leading", "require_matrices", "require_rank", "signs", "svd"]
 
 NEARLY = 1 - 2.0**-20  # entries as large as this share of the largest count as equal to it
 
@@ -11,6 +13,19 @@ def require_matrices(name, x) -> None:
     """Refuse what is no matrix or stack of them, and matrices without a row or a column."""
     if x.ndim < 2 or 0 in x.shape[-2:]:
         raise ValueError(f"{name} must have shape (..., m, n) with m and n above 0, got {tuple(x.shape)}")
+
+
+def require_rank(rank, most) -> int:
+    """Return how many triples are kept, all of them for None; refuse what is no number of 1 to `most`."""
+    if rank is None:
+        return most
+    try:
+        r = operator.index(rank)
+    except TypeError:
+        raise TypeError(f"rank must be an int, got {type(rank).__name__}") from None
+    if not 1 <= r <= most:
+        raise ValueError(f"rank must be 1 to {most}, got {rank}")
+    return r
 
 
 def signs(xp, rows):
@@ -36,3 +51,9 @@ def svd(xp, x):
     turn = signs(xp, vt)
     u, v = u * xp.matrix_transpose(turn), xp.matrix_transpose(vt * turn)
     return tuple(xp.where(gone, xp.full_like(a, float("nan")), a) for a, gone in ((u, bad), (s, bad[..., 0]), (v, bad)))
+
+
+def leading(xp, x, rank):
+    """Return the triples of the `rank` largest singular values."""
+    u, s, v = svd(xp, x)
+    return u[..., :rank], s[..., :rank], v[..., :rank]

@@ -5,7 +5,10 @@ import pytest
 
 import refnorm
 from refnorm.cards.matrices import svd
+from refnorm.checker.calls import of_case
 from refnorm.checker.measure import levelled, nudged
+from refnorm.checker.trial import answered
+from refnorm.checker.values import failing
 
 
 def report(candidate, operator, **options):
@@ -56,6 +59,46 @@ def test_an_answer_for_what_is_not_finite_is_refused():
     found = report(swallows, "singular_value_threshold")
     assert not found.conforms
     assert any("NaN" in finding.what for layer in found.layers for finding in layer.findings)
+
+
+def triples(change):
+    def candidate(x, *, rank=None):
+        u, s, vt = svd(x)
+        return tuple(part.astype(x.dtype) for part in change(u[..., :rank], s[..., :rank], vt.mT[..., :rank]))
+
+    return candidate
+
+
+def test_signs_are_free_as_long_as_they_are_of_a_pair():
+    assert report(triples(lambda u, s, v: (-u, s, -v)), "truncated_svd").conforms
+    assert not report(triples(lambda u, s, v: (-u, s, v)), "truncated_svd").conforms
+
+
+@pytest.mark.parametrize(
+    ("twin", "name"),
+    [
+        (lambda u, s, v: (u[..., ::-1], s[..., ::-1], v[..., ::-1]), "values ascending"),
+        (lambda u, s, v: (u * s[..., None, :], s, v), "values in the left vectors"),
+        (lambda u, s, v: (u, s * s, v), "eigenvalues of the Gram matrix"),
+        (lambda u, s, v: tuple(np.where(np.arange(s.shape[-1]) == s.shape[-1] - 1, 0, a) for a in (u, s, v)),
+         "one rank too few"),
+    ],
+)  # fmt: skip
+def test_what_is_not_free_is_refused_and_named(twin, name):
+    found = report(triples(twin), "truncated_svd")
+    assert not found.conforms
+    assert found.named[0] == name
+
+
+def test_a_basis_that_is_not_orthonormal_is_refused_where_nothing_else_is_determined():
+    """Of a matrix of one rank the other vectors are any, but they are orthonormal."""
+    operator = refnorm.OPERATORS["truncated_svd"]
+    call = of_case(operator, operator.cases[0], 0, "float32")
+    call.arrays = [np.ones_like(call.arrays[0])]
+    u, s, vt = svd(call.arrays[0])
+    turned = np.array([[1, 0, 0], [0, 0.6, 0.8], [0, -0.8, 0.6]], "float32")
+    for basis, fails in ((u @ turned, False), (u * np.array([1, 1, 0.9], "float32"), True)):
+        assert failing(answered(call, (basis.astype("float32"), s, vt.T)), "C") == fails
 
 
 def test_the_largest_number_is_that_of_each_output():

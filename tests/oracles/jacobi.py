@@ -40,7 +40,7 @@ def orthogonalized(x):
                 if np.abs(c) <= len(x) * np.finfo(WIDE).eps * np.sqrt(a) * np.sqrt(b):
                     continue
                 still, half = False, (b - a) / (2 * c)
-                tangent = (1 if half >= 0 else -1) / (np.abs(half) + np.sqrt(1 + half**2))
+                tangent = (1 if half >= 0 else -1) / (np.abs(half) + np.hypot(1, half))
                 cosine = 1 / np.sqrt(1 + tangent**2)
                 for m in (x, v):
                     m[:, i], m[:, j] = cosine * (m[:, i] - tangent * m[:, j]), cosine * (tangent * m[:, i] + m[:, j])
