@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from ._cases import Case
 
 __all__ = [
-    "OPERATORS", "WINGS", "Honest", "Law", "Mistake", "Operator", "conventions", "gradient", "honest", "law", "mistake",
-    "operator", "survivor",
+    "OPERATORS", "WINGS", "Honest", "Law", "Mistake", "Operator", "conventions", "decomposition", "gradient", "honest",
+    "law", "mistake", "operator", "survivor",
 ]  # fmt: skip
 
 WINGS = ("norm", "pool", "proj", "prob")
@@ -73,6 +73,7 @@ class Operator:
     conventions: dict[str, dict] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     survivors: dict[str, str] = field(default_factory=dict)
+    judged: Callable | None = None
 
     @property
     def name(self) -> str:
@@ -193,6 +194,21 @@ def conventions(function, framework: str, note: str = "", **options) -> None:
     """Write the keyword values under which an operator equals a framework's, and where that is discussed."""
     _of(function).conventions[framework] = options
     _of(function).notes[framework] = note
+
+
+def decomposition(function):
+    """Write that an operator decomposes a matrix, so that its answer is judged as a whole and not number by number.
+
+    Where signs or bases are free, the function that this decorates says what of the outputs is not: it takes them and
+    returns what is compared with the same of the reference. Without one the answer itself is.
+    """
+    _of(function).judged = lambda *outputs: outputs
+
+    def write(judged):
+        _of(function).judged = judged
+        return judged
+
+    return write
 
 
 def survivor(function, mutant: str, why: str) -> None:

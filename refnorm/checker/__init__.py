@@ -15,7 +15,7 @@ from .._registry import OPERATORS, Operator
 from .calls import FLOATS
 from .follow import following
 from .local import Local, require_signature
-from .measure import packed
+from .measure import packed, seen
 from .pace import Pace
 from .remote import Remote, Spec
 from .report import Finding, Layer, Report, Worst
@@ -23,7 +23,7 @@ from .run import Plan, local, name_of, plan, run
 
 __all__ = [
     "Finding", "Layer", "Plan", "Remote", "Report", "Spec", "Worst", "check", "find_operator", "inputs", "packed",
-    "plan", "run",
+    "plan", "run", "seen",
 ]  # fmt: skip
 
 BUDGET = 10.0

@@ -61,11 +61,19 @@ class Call:
 
     @cached_property
     def wanted(self) -> np.ndarray:
-        return measure.packed(self.answer)
+        return measure.packed(self._judged)
 
     @property
     def shapes(self) -> tuple:
         return measure.shapes(self.answer)
+
+    @property
+    def judged_shapes(self) -> tuple:
+        return measure.shapes(self._judged)
+
+    @cached_property
+    def _judged(self):
+        return self.answer if self.vjp else measure.judged(self.operator, self.answer)
 
     @cached_property
     def condition(self) -> measure.Condition:

@@ -12,7 +12,7 @@ import numpy as np
 from .._registry import Operator
 from .calls import Call
 from .local import defaults
-from .measure import bound, is_float, packed, quiet, reference, unit, widened
+from .measure import bound, is_float, quiet, reference, seen, unit, widened
 from .report import Layer
 from .trial import Trial
 from .values import failing
@@ -161,7 +161,7 @@ def _fit(name: str, wrong: list[Trial]) -> float | None:
 def twin_answer(twin, call: Call) -> np.ndarray:
     """Return a wrong twin's answer: it computes in float64, and the answer is rounded to the tested type."""
     with quiet():
-        return packed(twin(*widened(call.arrays), **call.options)).astype(dtype_of(call.dtype))
+        return seen(call.operator, twin(*widened(call.arrays), **call.options)).astype(dtype_of(call.dtype))
 
 
 def _match(name: str, answer, wrong: list[Trial], right: list[Trial], grade: str) -> Match:

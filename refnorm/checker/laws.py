@@ -8,7 +8,7 @@ import numpy as np
 
 from .._registry import Law, Operator
 from .calls import rounded
-from .measure import DRAWS, answer, bound, changed, nudged, packed, quiet, unit
+from .measure import DRAWS, answer, bound, changed, decomposes, nudged, packed, quiet, unit
 from .pace import Pace
 from .report import Layer
 from .trial import Failed, calling
@@ -69,11 +69,11 @@ def residual_yardstick(operator: Operator, law: Law, arrays, rng) -> np.ndarray:
     one yardstick. Where a law takes differences of answers, eight runs may by luck round both the same way.
     """
     dtype = arrays[0].dtype
-    largest, top = None, 0.0
+    largest, top, whole = None, 0.0, decomposes(operator)
 
     def perfect(*arrays, **options):
         nonlocal top
-        given = changed(lambda y: y.astype(dtype), answer(operator, nudged(list(arrays), rng), options))
+        given = changed(lambda y: y.astype(dtype), answer(operator, nudged(list(arrays), rng, whole=whole), options))
         top = max(top, float(np.max(np.abs(packed(given)), initial=0.0)))
         return given
 

@@ -18,8 +18,9 @@ from .._modes import compute, lane
 from .wire import dtype_of
 
 __all__ = [
-    "DRAWS", "Condition", "answer", "baseline_error", "bound", "changed", "condition", "is_float", "limits", "nudged",
-    "packed", "quiet", "reach", "reference", "shapes", "trimmed", "unit", "widened",
+    "DRAWS", "Condition", "answer", "baseline_error", "bound", "changed", "condition", "decomposes", "is_float",
+    "judged", "limits", "nudged", "packed", "quiet", "reach", "reference", "seen", "shapes", "trimmed", "unit",
+    "widened",
 ]  # fmt: skip
 
 DRAWS, FAR = 8, 3
@@ -87,6 +88,46 @@ def changed(change, answer):
     return change(np.asarray(answer))
 
 
+# ---- decompositions ----
+# A backward stable algorithm, as LAPACK's are, answers exactly for A + E, with E a few units of the largest number of
+# A: it owes small numbers no digits of their own. So a call is shaken by units of the largest number of each array, and
+# each output judged as a whole, by its largest. Signs and bases that are free are no part of what is judged.
+
+
+def decomposes(operator) -> bool:
+    """Return whether the answers of an operator are judged as a whole."""
+    return operator.load_card().judged is not None
+
+
+def judged(operator, answer):
+    """Return what is judged of an answer: itself, or of a decomposition what its card says, in the answer's dtype."""
+    if not decomposes(operator):
+        return answer
+    outputs = answer if isinstance(answer, tuple) else (answer,)
+    with quiet():
+        wide = (part.astype(np.promote_types(part.dtype, "float64")) for part in map(np.asarray, outputs))
+        found = operator.judged(*wide)
+        found = tuple(part.astype(np.asarray(outputs[0]).dtype) for part in found)
+    return found if isinstance(answer, tuple) else found[0]
+
+
+def seen(operator, answer) -> np.ndarray:
+    """Return what is judged of an answer as one array."""
+    return packed(judged(operator, answer))
+
+
+def levelled(values, shapes):
+    """Return the largest finite size of each output in the place of every number of it; outputs are laid end to end."""
+    if not shapes or not isinstance(shapes[0], tuple):
+        return np.full(values.shape, _largest(values))
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return np.concatenate([np.full(part.shape, _largest(part)) for part in np.split(values, ends[:-1])])
+
+
+def _largest(values) -> float:
+    return float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0))
+
+
 # ---- the reference ----
 
 
@@ -112,15 +153,20 @@ def _called(function, arrays, options):
 
 
 def reference(operator, arrays, options, vjp: bool = False) -> np.ndarray:
-    """Return the same as one array."""
-    return packed(answer(operator, arrays, options, vjp))
+    """Return what is judged of that, as one array."""
+    found = answer(operator, arrays, options, vjp)
+    return packed(found) if vjp else seen(operator, found)
 
 
-def nudged(arrays, rng, share: float = 0.5, units: int = 1) -> list:
-    """Return the arrays with every finite element moved by units in its last place, this share of them up."""
+def nudged(arrays, rng, share: float = 0.5, units: int = 1, whole: bool = False) -> list:
+    """Return the arrays with every finite element moved by units in its last place, this share of them up.
+
+    As a `whole` an array is moved by units in the last place of its largest element.
+    """
 
     def nudge(a):
-        step = np.where(rng.random(a.shape) < share, units, -units).astype(a.dtype) * np.spacing(np.abs(a))
+        size = np.max(np.abs(a), where=np.isfinite(a), initial=0) if whole else np.abs(a)
+        step = np.where(rng.random(a.shape) < share, units, -units).astype(a.dtype) * np.spacing(size)
         return np.where(np.isfinite(a), a + step, a)
 
     with quiet():
@@ -147,16 +193,21 @@ def condition(call) -> Condition:
 
     An element jumps (a tie, a threshold, a rank) where a nudge 256 times smaller changes it by as much: what stops at
     0, as a share that leaves the support does, may look alike at a sixteenth. Then only its own rounding is a
-    yardstick, and one of the moved answers has to be met.
+    yardstick, and one of the moved answers has to be met. Where a decomposition jumps it is not determined, and only
+    what does not jump with it is judged.
     """
+    whole = decomposes(call.operator) and not call.vjp
     moved, change = [], np.zeros(call.wanted.shape)
     first = 2 if call.vjp else 1  # the data, and the cotangent before it
     for share, units, alone, rng in zip(*_draws(call.dtype), call.rng.spawn(DRAWS + FAR), strict=True):
-        arrays = nudged(call.arrays[:first] if alone else call.arrays, rng, share, units)
+        arrays = nudged(call.arrays[:first] if alone else call.arrays, rng, share, units, whole)
         moved.append(reference(call.operator, [*arrays, *call.arrays[len(arrays) :]], call.options, call.vjp))
         with quiet():
             change = np.fmax(change, np.abs(moved[-1] - call.wanted) / units)
     with quiet():
+        if whole:
+            change, own = (levelled(values, call.judged_shapes) for values in (change, call.wanted))
+            return Condition(change + unit(own, call.dtype), np.zeros(change.shape, bool), moved)
         own = unit(call.wanted, call.dtype)
         jumps = _jumps(call, change, own)
         return Condition(np.where(jumps, 0.0, change) + own, jumps, moved)
@@ -226,7 +277,7 @@ def baseline_error(call) -> float:
     if function is None:
         return 0.0
     with quiet():
-        error = np.abs(packed(function(*call.handed(), **call.options)).astype("float64") - call.wanted)
+        error = np.abs(seen(call.operator, function(*call.handed(), **call.options)).astype("float64") - call.wanted)
         largest = np.abs(call.wanted).max(where=np.isfinite(call.wanted), initial=0.0)
     return float(error.max(where=np.isfinite(error), initial=0.0) + unit(largest, call.dtype))
 

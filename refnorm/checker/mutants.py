@@ -18,8 +18,8 @@ import numpy as np
 from .._modes import compute, lane
 from .._registry import OPERATORS, Operator
 from .._xp import dtype_name, prepare
-from . import Plan, calls, run
-from .measure import answer, packed, quiet, widened
+from . import Plan, calls, jacobi, run
+from .measure import answer, decomposes, levelled, quiet, seen, widened
 from .mutate import Mutant, Watch, mutants, rebuilt
 from .pace import Pace
 from .run import local
@@ -113,7 +113,7 @@ class Calls:
             if trial.got.tobytes() != own.got.tobytes():
                 if failing(trial, "C"):
                     return call
-                apart[id(call)] = _apart(own.got, trial.got)
+                apart[id(call)] = _apart(call, own.got, trial.got)
         return None
 
     def _own(self, mutant: Mutant, mode: str, call) -> Trial:
@@ -176,7 +176,7 @@ class Wide:
         if (world, id(call)) not in self.own:
             function = as_asked(rebuilt(self.root, {}, self.worlds[world]), mutant, Watch(), "wide")
             self.own[world, id(call)] = _answered(function, call)
-        return _apart(self.own[world, id(call)], _answered(twin, call))
+        return _apart(call, self.own[world, id(call)], _answered(twin, call))
 
 
 def _data(call: calls.Call) -> str:
@@ -191,16 +191,21 @@ def _rounding(wanted: np.ndarray) -> float:
 
 def _answered(function: Callable, call) -> np.ndarray:
     with quiet():
-        return packed(function(*widened(call.arrays), **call.options))
+        return seen(call.operator, function(*widened(call.arrays), **call.options))
 
 
-def _apart(wanted: np.ndarray, got: np.ndarray) -> float:
-    """Return the largest difference of two answers, 0 where it is within four units of float64."""
+def _apart(call, wanted: np.ndarray, got: np.ndarray) -> float:
+    """Return the largest difference of two answers, 0 where it is within four units of float64.
+
+    Those of a decomposition are units of the largest number.
+    """
     if wanted.shape != got.shape:
         return np.inf
     with quiet():
-        far = np.abs(got - wanted)
-        same = (wanted == got) | (np.isnan(wanted) & np.isnan(got)) | (far <= ULPS * np.spacing(np.abs(wanted)))
+        far, size = np.abs(got - wanted), np.abs(wanted)
+        if decomposes(call.operator) and not call.vjp:
+            size = levelled(wanted, call.judged_shapes)
+        same = (wanted == got) | (np.isnan(wanted) & np.isnan(got)) | (far <= ULPS * np.spacing(size))
         return float(np.nan_to_num(far, nan=np.inf).max(where=~same, initial=0.0))
 
 
@@ -208,6 +213,7 @@ class LongDouble:
     """NumPy with long double under the name of float64, so that formulas compute in it."""
 
     float64 = np.longdouble
+    linalg = jacobi
 
     def __getattr__(self, name: str):
         return getattr(np, name)
@@ -236,7 +242,7 @@ def pulled_back(operator: Operator) -> Operator | None:
         return None
     function = flat(operator.gradient, operator)
     function.__name__, function.__module__ = operator.gradient.__name__, operator.gradient.__module__
-    return replace(operator, function=function, gradient=None, cases=[], laws=[], honest=[], mistakes=[])
+    return replace(operator, function=function, gradient=None, cases=[], laws=[], honest=[], mistakes=[], judged=None)
 
 
 def flat(gradient: Callable, operator: Operator) -> Callable:

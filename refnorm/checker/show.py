@@ -10,7 +10,9 @@ from rich import markup
 from rich.console import Console
 from rich.table import Table
 
+from .._registry import OPERATORS
 from .harmless import harmless
+from .measure import decomposes
 from .plots import figure
 from .report import Layer, Report, Worst
 
@@ -152,16 +154,18 @@ def snippet(report: Report) -> str:
         framework = f"{quoted(report.convention)}, {quoted(report.operator)}"
         drawn += f"\noptions = refnorm.convention({framework}) | options"
     vjp = "_vjp" if call is not None and call.vjp else ""
+    whole = decomposes(OPERATORS[report.operator]) and not vjp  # the numbers compared are not those of the answer
+    seen, of = ("seen", f"refnorm.OPERATORS[{quoted(report.operator)}], ") if whole else ("packed", "")
     needs = "\nimport ml_dtypes  # NumPy learns bfloat16 from it" if worst.dtype == "bfloat16" else ""
     return f"""import numpy as np, refnorm
 from numpy import inf, nan
-from refnorm.checker import inputs, packed{needs}
+from refnorm.checker import inputs, {seen}{needs}
 {_candidate(report, vjp)}
 {drawn}
-got = packed(candidate(*arrays, **options))
+got = {seen}({of}candidate(*arrays, **options))
 {drawn}
 with refnorm.lane("formula"):
-    wanted = packed(refnorm.{report.wing}.{report.operator}{vjp}(*arrays, **options))
+    wanted = {seen}({of}refnorm.{report.wing}.{report.operator}{vjp}(*arrays, **options))
 print("got", got{at}, "wanted", wanted{at})"""
 
 

@@ -16,7 +16,7 @@ from .place import place_in
 from .wire import dtype_of
 from .zones import unwritten
 
-__all__ = ["Failed", "Judged", "Trial", "ask", "calling", "errors", "judge", "ulp_of"]
+__all__ = ["Failed", "Judged", "Trial", "answered", "ask", "calling", "errors", "judge", "ulp_of"]
 
 
 @dataclass
@@ -57,10 +57,21 @@ def ask(candidate, call: Call, kind: str = "", **more) -> Trial:
     kind = kind or ("vjp" if call.vjp else "call")
     reply = candidate.send(Request(kind, call.arrays, call.options, call.layout, **more))
     if reply.error is not None:
-        return Trial(call, error=reply.error, declined=reply.declined)
+        return Trial(call, error=reply.error, declined=reply.declined or _has_no_answer(call))
     answer = measure.trimmed(reply.answer) if call.vjp else reply.answer
-    got, shapes = measure.packed(answer), measure.shapes(answer)
-    return Trial(call, got, shapes, overwritten=reply.overwritten, faults=reply.faults)
+    return answered(call, answer, overwritten=reply.overwritten, faults=reply.faults)
+
+
+def _has_no_answer(call: Call) -> bool:
+    """Return whether a call asks to decompose what is not finite: to refuse that is as good as to answer NaN."""
+    return measure.decomposes(call.operator) and not np.isfinite(call.data.astype("float64")).all()
+
+
+def answered(call: Call, answer, **more) -> Trial:
+    """Return the trial of an answer: what is judged of it, where it has the shapes that the judge can take."""
+    shapes, whole = measure.shapes(answer), not call.vjp and measure.decomposes(call.operator)
+    fits = whole and shapes == call.shapes and is_float(measure.packed(answer))
+    return Trial(call, measure.seen(call.operator, answer) if fits else measure.packed(answer), shapes, **more)
 
 
 class Failed(Exception):
@@ -122,7 +133,7 @@ def _graded(call, got, missed) -> Judged:
     worst = float(sticks[told].max())
     why = "cells left unwritten" if np.all(missed[told]) else ""
     why = why or ("" if worst < np.inf else "NaN or infinity in the wrong place")
-    return Judged("F", worst, ulp, _at(np.where(told, sticks, 0.0)), why, flushed, place_in(told, call.shapes))
+    return Judged("F", worst, ulp, _at(np.where(told, sticks, 0.0)), why, flushed, place_in(told, call.judged_shapes))
 
 
 def _at(values) -> tuple:

@@ -28,7 +28,7 @@ from .manifest import back, lay_out, plain
 from .report import Layer, Report
 from .run import plan, smallest_failing, worst_of
 from .strict import strict_json
-from .trial import Trial
+from .trial import Trial, answered
 from .values import special_layer, values_layer
 from .versions import versions
 from .wire import dtype_of
@@ -247,7 +247,7 @@ def _trials(held: Vectors, kind: str, given: dict) -> Iterator[Trial]:
     for v in held.vectors:
         if v.kind == kind and all(name in given for name in v.outputs if name):
             answer = _like(v.call, [given[name] if name else None for name in v.outputs])
-            yield Trial(v.call, measure.packed(answer), measure.shapes(answer))
+            yield answered(v.call, answer)
 
 
 def _contract(asked: list[Vector], given: dict, trials: list[Trial]) -> Layer:
@@ -275,7 +275,8 @@ def _as_told(v: Vector) -> bool:
         return False
     with measure.quiet():
         kept = np.array_equal(told.astype(rounded.dtype).astype("float64"), rounded.astype("float64"), equal_nan=True)
-    return kept and (np.array_equal(told, call.wanted, equal_nan=True) or alike(call, told, call.wanted))
+    wanted = answered(call, v.told).got
+    return kept and (np.array_equal(wanted, call.wanted, equal_nan=True) or alike(call, wanted, call.wanted))
 
 
 def _place(v: Vector) -> str:

@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = later(
         ],
         "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
         "lora": ["lora_linear", "lora_linear_vjp", "sparse_low_rank_linear", "sparse_low_rank_linear_vjp"],
+        "low_rank": ["low_rank_gradient_step", "truncated_svd"],
         "mimic": ["slice_rotated_weights"],
         "mixture": ["subspace_mixture_denoiser"],
         "ordered": [
@@ -41,7 +42,7 @@ __getattr__, __dir__, __all__ = later(
             "progressive_rank_shrink",
         ],
         "pca": ["pca_whiten", "zca_whiten"],
-        "proximal": ["soft_threshold"],
+        "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["svd_linear", "svd_linear_vjp"],
         "spectral": ["spectral_mode_mixing"],

@@ -47,16 +47,18 @@ def unit(exact, dtype):
     return np.ldexp(WIDE(1), np.maximum(exponent - 1, lowest) - digits + 1)
 
 
-def ulps(got, exact):
+def ulps(got, exact, dtype=None, of=None):
     """Return |got - exact| in units in the last place; 0 where both are the same infinity or both NaN.
 
-    A whole number, such as a count, is right or infinitely wrong.
+    A whole number, such as a count, is right or infinitely wrong. The unit is that of each exact number in the dtype of
+    `got`, where it is not said to be another `dtype`, or that of one number.
     """
     if not is_float(got):
         return np.where(np.asarray(got) == exact, 0.0, np.inf)
     wide = np.asarray(got).astype(WIDE)
     with np.errstate(all="ignore"):
-        off = np.abs(wide - exact) / unit(np.where(np.isfinite(exact), exact, 1), got.dtype)
+        of = np.where(np.isfinite(exact), exact, 1) if of is None else of
+        off = np.abs(wide - exact) / unit(of, dtype or got.dtype)
         same = (wide == exact) | (np.isnan(wide) & np.isnan(exact))
     return np.where(same, 0, np.where(np.isnan(off), np.inf, off))
 
@@ -64,11 +66,56 @@ def ulps(got, exact):
 def condition(name, arrays, options, dtype, seed=0):
     """Return, per output, by how many ulps each exact number moves when every input moves by one unit, and 1."""
     rng = np.random.default_rng(seed)
-    wide = widened(arrays)
-    still = outputs(oracle(name)(*wide, **options))
-    largest = [np.zeros_like(np.asarray(y, WIDE)) for y in still]
+    wide, size = widened(arrays), largest if decomposes(name) else np.abs
+    still = judged(name, outputs(oracle(name)(*wide, **options)))
+    far = [np.zeros_like(np.asarray(y, WIDE)) for y in still]
     for _ in range(32):
-        moved = [a + unit(a, dtype) * rng.choice([-1, 1], a.shape) if is_float(a) else a for a in wide]
-        for most, y, there in zip(largest, outputs(oracle(name)(*moved, **options)), still, strict=True):
+        moved = [a + unit(size(a), dtype) * rng.choice([-1, 1], a.shape) if is_float(a) else a for a in wide]
+        for most, y, there in zip(far, judged(name, outputs(oracle(name)(*moved, **options))), still, strict=True):
             np.maximum(most, np.abs(np.asarray(y, WIDE) - there), out=most)
-    return [1 + most / unit(np.asarray(y, WIDE), dtype) for most, y in zip(largest, still, strict=True)]
+    return [1 + size(most) / unit(size(np.asarray(y, WIDE)), dtype) for most, y in zip(far, still, strict=True)]
+
+
+# ---- decompositions: judged as a whole, and of what is free only what is not ----
+
+
+def decomposes(name):
+    return OPERATORS[name].load_card().judged is not None
+
+
+def judged(name, ys):
+    """Return what is judged of outputs: themselves, or of a decomposition what its card says."""
+    return list(OPERATORS[name].judged(*ys)) if decomposes(name) else ys
+
+
+def largest(a):
+    """Return the largest finite size in an array."""
+    return np.max(np.abs(a), where=np.isfinite(a), initial=0)
+
+
+def errors(name, got, wanted):
+    """Return, per output, how far an answer is off in ulp; in ulp of the largest number where it is a decomposition."""
+    if not decomposes(name):
+        return [ulps(y, w) for y, w in zip(got, wanted, strict=True)]
+    pairs = zip(judged(name, widened(got)), judged(name, wanted), strict=True)
+    return [ulps(y, w, got[0].dtype, largest(w)) for y, w in pairs]
+
+
+def promised(name, arrays, options, dtype):
+    """Return, per output, the errors that a decomposition may have.
+
+    In float64 what is promised of any operator, two units of 1 + condition, times p: LAPACK's answer is exact for
+    A + E with ||E|| <= p u ||A||, and p grows with the number of roundings that meet in one number, as the longest axis
+    does (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 19.3; in the mean over signs of
+    roundings, Higham and Mary 2019). Narrow types lose the same beside one rounding of the exact answer; what is judged
+    of rounded bases moves by what it is made of, and half as much again where other digits are rounded.
+    """
+    p = max(n for a in arrays if is_float(a) for n in a.shape)
+    wide = [2 * p * c for c in condition(name, arrays, options, "float64")]
+    if dtype == "float64":
+        return wide
+    wanted = exact(name, arrays, options)
+    with np.errstate(over="ignore"):
+        rounding = errors(name, [w.astype(arrays[0].dtype) for w in wanted], wanted)
+    fine = 2.0 ** (DIGITS[dtype][0] - 53)
+    return [max(0.51, 1.5 * np.max(r, initial=0)) + fine * w for r, w in zip(rounding, wide, strict=True)]
