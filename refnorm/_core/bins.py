@@ -38,7 +38,7 @@ def cells_by_bin(xp, x, axis, edges, fill=0.0):
     taps = max(b - a for a, b in zip(*edges, strict=True))
     cell = start + xp.arange(taps, device=device(x))
     seen = xp.take(x, xp.reshape(xp.where(cell < stop, cell, start), (-1,)), axis=axis)
-    inside = xp.reshape(cell < stop, (o, taps, *(1 for _ in rest)))
+    inside = xp.reshape(cell < stop, (o, taps, *[1] * len(rest)))
     return xp.where(
         inside, xp.reshape(seen, (*kept, o, taps, *rest)), xp.asarray(fill, dtype=x.dtype, device=device(x))
     )

@@ -104,7 +104,7 @@ def regional_gem_pool(x, /, *, window=5, p=2.5):
         case("power", normal(4, 2, 3, mean=3.0), p=4.0),
         case("one scale", normal(1, 2, 6, mean=3.0), p=2),
         case("offset", normal(3, 2, 4, mean=1e4), p=10.0),
-        case("nobody", normal(3, 0, 4)),
+        case("nobody", normal(3, 0, 4), p=2),
     ],
     bench=case("descriptors", normal(3, 1024, 2048)),
     rows=lambda x, rng: ([x[:, None, :]], {}),
