@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = later(
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
         "inverted": ["inverted_softmax", "inverted_softmax_vjp"],
         "minus_one": ["softmax_minus_one"],
+        "scaling": ["sinkhorn", "sinkhorn_assignment", "sinkhorn_vjp"],
         "sparse": ["entmax", "entmax_vjp"],
         "stable": [
             "log_stablemax",
