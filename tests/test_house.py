@@ -27,7 +27,7 @@ VOCABULARY = {
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed", "levels", "binning",
     "tokens", "samples", "aligned", "combine", "split", "widths", "signed_sqrt", "l2", "padding_id", "join",
     "min_length", "start", "ratio", "dtype", "hard", "iterations", "nu", "normalize", "relative", "density",
-    "rescale", "growth", "degree", "transition", "standardize", "residual", "rank", "nested", "std",
+    "rescale", "growth", "degree", "transition", "standardize", "residual", "rank", "nested", "std", "proper",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",

@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-__all__ = ["qr", "solve", "svd"]
+__all__ = ["det", "qr", "solve", "svd"]
 
 SWEEPS = 60  # six or seven are usual
 
@@ -74,14 +74,29 @@ def qr(a):
 
 @of_stacks
 def solve(a, b):
-    """Return a^-1 b, by Gauss's elimination with pivots."""
-    a, b = a.copy(), b.copy()
-    for k in range(len(a)):
-        p = k + int(np.argmax(np.abs(a[k:, k])))
-        a[[k, p]], b[[k, p]] = a[[p, k]], b[[p, k]]
-        factors = a[k + 1 :, k : k + 1] / a[k, k]
-        a[k + 1 :] -= factors * a[k]
-        b[k + 1 :] -= factors * b[k]
+    """Return a^-1 b."""
+    a, b, _ = _eliminated(a.copy(), b.copy())
     for k in reversed(range(len(a))):
         b[k] = (b[k] - a[k, k + 1 :] @ b[k + 1 :]) / a[k, k]
     return b
+
+
+@of_stacks
+def det(a):
+    """Return the determinant."""
+    a, _, sign = _eliminated(a.copy(), np.zeros_like(a))
+    return sign * np.prod(np.diagonal(a))
+
+
+def _eliminated(a, b) -> tuple:
+    """Return a made upper triangular by Gauss's elimination with pivots, b along with it, and the sign of the swaps."""
+    sign = 1
+    for k in range(len(a)):
+        p = k + int(np.argmax(np.abs(a[k:, k])))
+        a[[k, p]], b[[k, p]] = a[[p, k]], b[[p, k]]
+        sign = sign if p == k else -sign
+        if a[k, k] != 0:
+            factors = a[k + 1 :, k : k + 1] / a[k, k]
+            a[k + 1 :] -= factors * a[k]
+            b[k + 1 :] -= factors * b[k]
+    return a, b, sign

@@ -42,6 +42,7 @@ __getattr__, __dir__, __all__ = later(
             "progressive_rank_shrink",
         ],
         "pca": ["pca_whiten", "zca_whiten"],
+        "procrustes": ["orthogonal_procrustes"],
         "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["svd_linear", "svd_linear_vjp"],
