@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import refnorm
+from refnorm._lanes import cpu_level
 from refnorm.proj import count_sketch, fastrp, random_subspace_project, sparse_random_matrix
 
 
@@ -44,6 +46,35 @@ def test_a_sketch_is_a_matrix():
     matrix = np.zeros((9, 4))
     matrix[np.arange(9), ids] = signs
     assert np.allclose(count_sketch(x, ids, signs, output_size=4), x @ matrix, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.skipif(cpu_level() is None, reason="no kernels are compiled here")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("size", [5, 40_000])
+def test_sketches_of_rows_together_are_those_of_rows_one_by_one(size, dtype):
+    """Rows with gaps, longer than is copied at once, in buckets whose sums stay in the cache or do not."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(700, 37)).astype(dtype).T[:, ::-2]
+    ids, signs = rng.integers(-1, size + 1, 350), rng.choice([-1.0, 1.0], 350).astype(dtype)
+    with refnorm.lane("kernel"):
+        y = count_sketch(x, ids, signs, output_size=size)
+        each = np.stack([count_sketch(row, ids, signs, output_size=size) for row in x])
+    with refnorm.lane("formula"):
+        wanted = count_sketch(x, ids, signs, output_size=size)
+    assert np.array_equal(y, each)
+    np.testing.assert_allclose(y, wanted, rtol=4 * np.finfo(dtype).eps, atol=1e-15)
+
+
+@pytest.mark.skipif(cpu_level() is None, reason="no kernels are compiled here")
+def test_threads_change_no_bit_of_a_sketch(monkeypatch):
+    rng = np.random.default_rng(6)
+    x, ids, signs = rng.normal(size=(333, 1024)), rng.integers(0, 30, 1024), rng.choice([-1.0, 1.0], 1024)
+    answers = []
+    for threads in "123":
+        monkeypatch.setenv("REFNORM_NUM_THREADS", threads)
+        answers.append(count_sketch(x, ids, signs, output_size=30))
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
 
 
 def test_entries_are_those_of_scikit_learn():
