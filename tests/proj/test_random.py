@@ -1,11 +1,22 @@
-"""Random matrices, subspaces, graph embeddings and sketches by hand, and against scikit-learn."""
+"""Random matrices, subspaces, graph embeddings and sketches by hand, and against scikit-learn; what keeps distances."""
+
+import math
 
 import numpy as np
 import pytest
 
 import refnorm
 from refnorm._lanes import cpu_level
-from refnorm.proj import count_sketch, fastrp, random_subspace_project, sparse_random_matrix
+from refnorm.proj import (
+    count_sketch,
+    fastfood_project,
+    fastrp,
+    orthogonal_gaussian_matrix,
+    random_subspace_project,
+    random_target_projection,
+    sparse_random_matrix,
+    walsh_hadamard_transform,
+)  # fmt: skip
 
 
 def test_by_hand():
@@ -113,3 +124,96 @@ def test_refusals():
         count_sketch(x, np.ones(3), np.ones(3), output_size=2)
     with pytest.raises(ValueError, match="output_size"):
         count_sketch(x, ids, np.ones(3), output_size=0)
+
+
+# ---- Johnson and Lindenstrauss ----
+
+
+def enough(points, eps):
+    """Return the dimensions in which all squared distances of so many points may keep within 1 - eps to 1 + eps."""
+    return math.ceil(4 * math.log(points) / (eps**2 / 2 - eps**3 / 3))
+
+
+def thinned(x, size, rng, density):
+    return x @ sparse_random_matrix(rng.uniform(size=(x.shape[1], size)), density=density, scale=size**-0.5)
+
+
+def folded(x, size, rng):
+    n = x.shape[1]
+    y = walsh_hadamard_transform(x * rng.choice([-1.0, 1.0], n), scale=size**-0.5)
+    return y[:, rng.choice(n, size, replace=False)]
+
+
+def blended(x, size, rng):
+    n = x.shape[1]
+    gains, signs = rng.normal(size=n), rng.choice([-1.0, 1.0], n)
+    return fastfood_project(x, signs, rng.permutation(n), gains, output_size=size)
+
+
+def turned(x, size, rng):
+    n = x.shape[1]
+    draws = rng.normal(size=(size, n)).astype("f"), rng.normal(size=(1, n, n)).astype("f")
+    directions = orthogonal_gaussian_matrix(*draws)
+    return x @ directions.T / size**0.5
+
+
+def embedded(x, size, rng):
+    """As the neighbours of the first nodes of a graph."""
+    n = x.shape[1]
+    graph = np.concat([x, rng.uniform(size=(n - len(x), n))]).astype("f")
+    r = sparse_random_matrix(rng.uniform(size=(n, size)).astype("f"), density=1 / 3, scale=size**-0.5)
+    return fastrp(graph, r, weights=(1.0,), transition=False, standardize=False)[: len(x)]
+
+
+def scattered(x, size, rng):
+    n = x.shape[1]
+    return count_sketch(x, rng.integers(0, size, n), rng.choice([-1.0, 1.0], n), output_size=size)
+
+
+PROJECTIONS = {
+    "sparse_random_matrix, a third": lambda x, size, rng: thinned(x, size, rng, 1 / 3),
+    "sparse_random_matrix, very sparse": lambda x, size, rng: thinned(x, size, rng, x.shape[1] ** -0.5),
+    "random_subspace_project": lambda x, size, rng: random_subspace_project(x, rng.normal(size=(size, x.shape[1]))),
+    "random_target_projection": lambda x, size, rng: random_target_projection(
+        x, rng.normal(size=(x.shape[1], size)), scale=size**-0.5
+    ),
+    "walsh_hadamard_transform": folded,
+    "fastfood_project": blended,
+    "orthogonal_gaussian_matrix": turned,
+    "fastrp": embedded,
+    "count_sketch": scattered,
+}
+
+
+def share_outside(before, after, eps):
+    """Return the share of pairs of points whose squared distance changed by more than eps of it."""
+    i, j = np.triu_indices(len(before), 1)
+    ratios = np.sum((after[i] - after[j]) ** 2, axis=1) / np.sum((before[i] - before[j]) ** 2, axis=1)
+    return np.mean(np.abs(ratios - 1) > eps)
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_distances_are_kept(name):
+    """In as many dimensions as the bound asks for, and not in a tenth of them.
+
+    The bound is proved for dense random matrices. A sketch, and a very sparse matrix, needs points whose weight is
+    spread over many coordinates, as here.
+    """
+    points, n, eps = 32, 192 if name == "orthogonal_gaussian_matrix" else 512, 0.5
+    rng = np.random.default_rng(12)
+    x = rng.normal(size=(points, n)) * rng.uniform(0.5, 2.0, (points, 1))
+    size = enough(points, eps)
+    assert share_outside(x, PROJECTIONS[name](x, size, rng), eps) == 0
+    assert share_outside(x, PROJECTIONS[name](x, size // 10, rng), eps) > 0.05
+
+
+def test_a_sketch_may_lose_points_of_one_coordinate():
+    """Two of them in a bucket: their distance is 0 or doubled, in 160 dimensions too."""
+    x, size = np.eye(64), enough(64, 0.5)
+    assert share_outside(x, scattered(x, size, np.random.default_rng(0)), 0.5) > 0
+
+
+def test_the_bound_is_that_of_scikit_learn():
+    random_projection = pytest.importorskip("sklearn.random_projection")
+    for points, eps in ((32, 0.5), (1000, 0.1)):
+        assert abs(enough(points, eps) - random_projection.johnson_lindenstrauss_min_dim(points, eps=eps)) <= 1
