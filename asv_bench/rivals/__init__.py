@@ -92,6 +92,10 @@ CASES = (
     Case("segment_pool to 30000", "segment_pool", (MEMBERS, integers(10**6, high=30000)), {"segments": 30000}),
     Case("walsh_hadamard 4096x4096", "walsh_hadamard_transform", (SQUARE,)),
     Case("fastfood 4096x4096", "fastfood_project", (SQUARE, signs(4096), permutation(4096), normal(4096))),
+    Case(
+        "count_sketch 4096x4096 to 256", "count_sketch", (SQUARE, integers(4096, high=256), signs(4096)),
+        {"output_size": 256},
+    ),
     Case("layer_norm_vjp 4096x4096", "layer_norm", (SQUARE, normal(4096), normal(4096)), vjp=True),
     Case("softmax_vjp 8192x1024", "softmax", (normal(8192, 1024),), vjp=True),
 )  # fmt: skip

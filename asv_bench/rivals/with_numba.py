@@ -22,6 +22,7 @@ def calls(case, arrays):
         "group_norm": group_norm, "gem_pool": gem_pool, "adaptive_avg_pool": adaptive_avg_pool,
         "fastfood_project": fastfood_project, "region_norm": region_norm, "crms_norm": crms_norm,
         "generalized_divisive_norm": generalized_divisive_norm, "gated_rms_norm": gated_rms_norm,
+        "count_sketch": count_sketch,
         "evonorm": evonorm_s0 if case.options.get("kind") == "s0" else evonorm_b0, "weight_norm": weight_norm,
     }.get(case.operator)  # fmt: skip
     if kernel is None or case.vjp or case.channels_last:
@@ -31,6 +32,7 @@ def calls(case, arrays):
         "max_pool": (n, c, 56, 56),
         "avg_pool": (n, c, 56, 56),
         "gem_pool": (n, c),
+        "count_sketch": (n, case.options.get("output_size")),
         "adaptive_avg_pool": (n, c, *[case.options.get("output_size")] * 2),
     }
     y = np.empty(shapes.get(case.operator, arrays[0].shape), np.float32)
@@ -411,6 +413,15 @@ def fastfood_project(x, signs, permutation, gains, y):
         for j in range(n):
             y[i, j] = u[permutation[j]] * gains[j] * scale
         butterflies(y[i])
+
+
+@fast
+def count_sketch(x, ids, signs, y):
+    rows, n = x.shape
+    for i in prange(rows):
+        y[i] = 0
+        for j in range(n):
+            y[i, ids[j]] += signs[j] * x[i, j]
 
 
 @njit(fastmath=True, nogil=True)

@@ -21,7 +21,7 @@ def calls(case, arrays):
         "gem_pool": gem_pool, "walsh_hadamard_transform": walsh_hadamard_transform,
         "fastfood_project": fastfood_project, "weight_norm": weight_norm,
         "segment_pool": segment_pool, "spatial_pyramid_pool": spatial_pyramid_pool,
-        "entmax": entmax,
+        "entmax": entmax, "count_sketch": count_sketch,
     }  # fmt: skip
     gradient = {"layer_norm": layer_norm_vjp, "softmax": softmax_vjp}
     f = (gradient if case.vjp else forward).get(case.operator)
@@ -156,6 +156,17 @@ def fastfood_project(case, x, signs, permutation, gains):
         return transform(one.mul_(gains), two, three).mul_(scale)
 
     yield "two products twice, out given", call
+
+
+def count_sketch(case, x, ids, signs):
+    n = case.options["output_size"]
+    y, signed = torch.empty(x.shape[0], n), torch.empty_like(x)
+
+    def call():
+        torch.mul(x, signs, out=signed)
+        return y.zero_().index_add_(1, ids, signed)
+
+    yield "index_add, out given", call
 
 
 def layer_norm_vjp(case, g, x, w, b):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator as op
+from math import prod
 
 import numpy as np
 
@@ -13,8 +14,11 @@ from .._core.norms import length
 from .._core.products import inner
 from .._core.segments import segment_sums
 from .._core.sums import total
+from .._lanes import indices, load, packed, run, scratch, takes
 from .._registry import law, operator
+from .._threads import thread_count
 from .._xp import (
+    check_out,
     give_back,
     prepare,
     require_along,
@@ -24,6 +28,9 @@ from .._xp import (
     roomy,
     widen,
 )  # fmt: skip
+
+kernels = load(__name__)
+NEAR = 1 << 19  # bytes of sums that stay in the cache next to a core
 
 
 def graph(n):
@@ -281,10 +288,26 @@ def fastrp(x, directions, /, *, weights=(1.0, 1.0), alpha=0.0, transition=True, 
     return give_back(xp, y, x)
 
 
+def sketched(x, ids, signs, size, out):
+    """Return sketches by the kernel, of rows taken together while their sums stay near; every lot has room for them."""
+    wide = 2 if x.dtype.itemsize == 8 else 1
+    together = kernels.TOGETHER if 8 * wide * kernels.TOGETHER * size <= NEAR else 1
+    rows = prod(x.shape[:-1])
+    lot = max(1, -(-rows // (together * thread_count()))) * together  # whole: the same rows together for any threads
+    lots = -(-rows // lot)
+    room = scratch((max(1, lots), max(2, wide * together) * (size + 1) + 8), "float64")
+    at = indices(ids)
+    at = np.where((at >= 0) & (at < size), at, size)
+    args = at, packed(signs, 1), lot, together, room
+    return run(kernels.count_sketch, x, *args, out=out, shape=(*x.shape[:-1], size), units=lots)
+
+
 @operator(
     paper="charikar2002finding",
+    kernel="count_sketch",
     cases=[
         case("rows", normal(4, 8), integers(8, high=5), random_signs(8), output_size=5),
+        case("many rows", normal(19, 11), integers(11, low=-1, high=7), random_signs(11), output_size=6),
         case("blocks", normal(2, 3, 9), integers(9, high=4), random_signs(9), output_size=4),
         case("offset", normal(3, 21, mean=1e3), integers(21, high=3), normal(21), output_size=3),
         case("one", normal(7), integers(7, high=9), random_signs(7), output_size=9),
@@ -296,7 +319,7 @@ def fastrp(x, directions, /, *, weights=(1.0, 1.0), alpha=0.0, transition=True, 
         {"output_size": 7},
     ),
 )
-def count_sketch(x, ids, signs, /, *, output_size):
+def count_sketch(x, ids, signs, /, *, output_size, out=None):
     r"""Add up the elements of rows of `x` in a few buckets, each with a sign.
 
     .. math:: y_j = \sum_{i \,:\, h_i = j} s_i x_i
@@ -312,6 +335,8 @@ def count_sketch(x, ids, signs, /, *, output_size):
         The signs :math:`s_i`, of shape (n,), +1 and -1 at random.
     output_size : int
         The number of buckets.
+    out : array, optional
+        Where to write the answer (NumPy and CuPy): its shape, the dtype of `x`, memory of its own.
 
     Returns
     -------
@@ -324,7 +349,7 @@ def count_sketch(x, ids, signs, /, *, output_size):
         An array does not hold floating numbers, `ids` no integers, they are of two libraries, or `output_size` is no
         integer.
     ValueError
-        A shape does not fit, `x` has no element along its last axis, or `output_size` is below 1.
+        A shape does not fit, `x` has no element along its last axis, `output_size` is below 1, or `out` overlaps.
 
     Notes
     -----
@@ -348,10 +373,16 @@ def count_sketch(x, ids, signs, /, *, output_size):
     require_shape("signs", signs, x.shape[-1:])
     if op.index(output_size) < 1:
         raise ValueError(f"output_size must be 1 or more, got {output_size!r}")
-    wide, s = widen(xp, x, signs)
-    columns = xp.matrix_transpose(xp.reshape(wide * s, (-1, x.shape[-1])))
-    y, _ = segment_sums(xp, columns, ids, output_size, roomy=roomy(x, wide))
-    return give_back(xp, xp.reshape(xp.matrix_transpose(y), (*x.shape[:-1], output_size)), x)
+    shape = (*x.shape[:-1], output_size)
+    check_out(out, x, ids, signs, shape=shape)
+    if takes(kernels, x, signs, ids):
+        y = sketched(x, ids, signs, op.index(output_size), out)
+    else:
+        wide, s = widen(xp, x, signs)
+        columns = xp.matrix_transpose(xp.reshape(wide * s, (-1, x.shape[-1])))
+        y, _ = segment_sums(xp, columns, ids, output_size, roomy=roomy(x, wide))
+        y = xp.reshape(xp.matrix_transpose(y), shape)
+    return give_back(xp, y, x, out=out)
 
 
 # ---- laws ----

@@ -1,9 +1,22 @@
-"""Random matrices, subspaces, graph embeddings and sketches by hand, and against scikit-learn."""
+"""Random matrices, subspaces, graph embeddings and sketches by hand, and against scikit-learn; what keeps distances."""
+
+import math
 
 import numpy as np
 import pytest
 
-from refnorm.proj import count_sketch, fastrp, random_subspace_project, sparse_random_matrix
+import refnorm
+from refnorm._lanes import cpu_level
+from refnorm.proj import (
+    count_sketch,
+    fastfood_project,
+    fastrp,
+    orthogonal_gaussian_matrix,
+    random_subspace_project,
+    random_target_projection,
+    sparse_random_matrix,
+    walsh_hadamard_transform,
+)  # fmt: skip
 
 
 def test_by_hand():
@@ -46,6 +59,35 @@ def test_a_sketch_is_a_matrix():
     assert np.allclose(count_sketch(x, ids, signs, output_size=4), x @ matrix, rtol=1e-13, atol=1e-14)
 
 
+@pytest.mark.skipif(cpu_level() is None, reason="no kernels are compiled here")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("size", [5, 40_000])
+def test_sketches_of_rows_together_are_those_of_rows_one_by_one(size, dtype):
+    """Rows with gaps, longer than is copied at once, in buckets whose sums stay in the cache or do not."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(700, 37)).astype(dtype).T[:, ::-2]
+    ids, signs = rng.integers(-1, size + 1, 350), rng.choice([-1.0, 1.0], 350).astype(dtype)
+    with refnorm.lane("kernel"):
+        y = count_sketch(x, ids, signs, output_size=size)
+        each = np.stack([count_sketch(row, ids, signs, output_size=size) for row in x])
+    with refnorm.lane("formula"):
+        wanted = count_sketch(x, ids, signs, output_size=size)
+    assert np.array_equal(y, each)
+    np.testing.assert_allclose(y, wanted, rtol=4 * np.finfo(dtype).eps, atol=1e-15)
+
+
+@pytest.mark.skipif(cpu_level() is None, reason="no kernels are compiled here")
+def test_threads_change_no_bit_of_a_sketch(monkeypatch):
+    rng = np.random.default_rng(6)
+    x, ids, signs = rng.normal(size=(333, 1024)), rng.integers(0, 30, 1024), rng.choice([-1.0, 1.0], 1024)
+    answers = []
+    for threads in "123":
+        monkeypatch.setenv("REFNORM_NUM_THREADS", threads)
+        answers.append(count_sketch(x, ids, signs, output_size=30))
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
+
+
 def test_entries_are_those_of_scikit_learn():
     random_projection = pytest.importorskip("sklearn.random_projection")
     theirs = random_projection.SparseRandomProjection(32, density=0.125, random_state=0).fit(np.zeros((1, 400)))
@@ -82,3 +124,96 @@ def test_refusals():
         count_sketch(x, np.ones(3), np.ones(3), output_size=2)
     with pytest.raises(ValueError, match="output_size"):
         count_sketch(x, ids, np.ones(3), output_size=0)
+
+
+# ---- Johnson and Lindenstrauss ----
+
+
+def enough(points, eps):
+    """Return the dimensions in which all squared distances of so many points may keep within 1 - eps to 1 + eps."""
+    return math.ceil(4 * math.log(points) / (eps**2 / 2 - eps**3 / 3))
+
+
+def thinned(x, size, rng, density):
+    return x @ sparse_random_matrix(rng.uniform(size=(x.shape[1], size)), density=density, scale=size**-0.5)
+
+
+def folded(x, size, rng):
+    n = x.shape[1]
+    y = walsh_hadamard_transform(x * rng.choice([-1.0, 1.0], n), scale=size**-0.5)
+    return y[:, rng.choice(n, size, replace=False)]
+
+
+def blended(x, size, rng):
+    n = x.shape[1]
+    gains, signs = rng.normal(size=n), rng.choice([-1.0, 1.0], n)
+    return fastfood_project(x, signs, rng.permutation(n), gains, output_size=size)
+
+
+def turned(x, size, rng):
+    n = x.shape[1]
+    draws = rng.normal(size=(size, n)).astype("f"), rng.normal(size=(1, n, n)).astype("f")
+    directions = orthogonal_gaussian_matrix(*draws)
+    return x @ directions.T / size**0.5
+
+
+def embedded(x, size, rng):
+    """As the neighbours of the first nodes of a graph."""
+    n = x.shape[1]
+    graph = np.concat([x, rng.uniform(size=(n - len(x), n))]).astype("f")
+    r = sparse_random_matrix(rng.uniform(size=(n, size)).astype("f"), density=1 / 3, scale=size**-0.5)
+    return fastrp(graph, r, weights=(1.0,), transition=False, standardize=False)[: len(x)]
+
+
+def scattered(x, size, rng):
+    n = x.shape[1]
+    return count_sketch(x, rng.integers(0, size, n), rng.choice([-1.0, 1.0], n), output_size=size)
+
+
+PROJECTIONS = {
+    "sparse_random_matrix, a third": lambda x, size, rng: thinned(x, size, rng, 1 / 3),
+    "sparse_random_matrix, very sparse": lambda x, size, rng: thinned(x, size, rng, x.shape[1] ** -0.5),
+    "random_subspace_project": lambda x, size, rng: random_subspace_project(x, rng.normal(size=(size, x.shape[1]))),
+    "random_target_projection": lambda x, size, rng: random_target_projection(
+        x, rng.normal(size=(x.shape[1], size)), scale=size**-0.5
+    ),
+    "walsh_hadamard_transform": folded,
+    "fastfood_project": blended,
+    "orthogonal_gaussian_matrix": turned,
+    "fastrp": embedded,
+    "count_sketch": scattered,
+}
+
+
+def share_outside(before, after, eps):
+    """Return the share of pairs of points whose squared distance changed by more than eps of it."""
+    i, j = np.triu_indices(len(before), 1)
+    ratios = np.sum((after[i] - after[j]) ** 2, axis=1) / np.sum((before[i] - before[j]) ** 2, axis=1)
+    return np.mean(np.abs(ratios - 1) > eps)
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_distances_are_kept(name):
+    """In as many dimensions as the bound asks for, and not in a tenth of them.
+
+    The bound is proved for dense random matrices. A sketch, and a very sparse matrix, needs points whose weight is
+    spread over many coordinates, as here.
+    """
+    points, n, eps = 32, 192 if name == "orthogonal_gaussian_matrix" else 512, 0.5
+    rng = np.random.default_rng(12)
+    x = rng.normal(size=(points, n)) * rng.uniform(0.5, 2.0, (points, 1))
+    size = enough(points, eps)
+    assert share_outside(x, PROJECTIONS[name](x, size, rng), eps) == 0
+    assert share_outside(x, PROJECTIONS[name](x, size // 10, rng), eps) > 0.05
+
+
+def test_a_sketch_may_lose_points_of_one_coordinate():
+    """Two of them in a bucket: their distance is 0 or doubled, in 160 dimensions too."""
+    x, size = np.eye(64), enough(64, 0.5)
+    assert share_outside(x, scattered(x, size, np.random.default_rng(0)), 0.5) > 0
+
+
+def test_the_bound_is_that_of_scikit_learn():
+    random_projection = pytest.importorskip("sklearn.random_projection")
+    for points, eps in ((32, 0.5), (1000, 0.1)):
+        assert abs(enough(points, eps) - random_projection.johnson_lindenstrauss_min_dim(points, eps=eps)) <= 1
