@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator as op
-from math import prod
 
 import numpy as np
 
@@ -292,7 +291,7 @@ def sketched(x, ids, signs, size, out):
     """Return sketches by the kernel, of rows taken together while their sums stay near; every lot has room for them."""
     wide = 2 if x.dtype.itemsize == 8 else 1
     together = kernels.TOGETHER if 8 * wide * kernels.TOGETHER * size <= NEAR else 1
-    rows = prod(x.shape[:-1])
+    rows = math.prod(x.shape[:-1])
     lot = max(1, -(-rows // (together * thread_count()))) * together  # whole: the same rows together for any threads
     lots = -(-rows // lot)
     room = scratch((max(1, lots), max(2, wide * together) * (size + 1) + 8), "float64")
