@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from .._cases import case, normal
-from .._core.gates import linear, require_bottleneck
-from .._core.logistic import sigmoids
+from .._core.gates import gated, linear, require_bottleneck
 from .._core.products import inner
 from .._core.sums import mean, total
 from .._core.weighing import softmax_weights
@@ -244,8 +243,8 @@ def frame_channel_gate(x, weight, gate_weight, /, *, reduce="none"):
     wide, w, gate = widen(xp, x, weight, gate_weight)
     spare, turned = roomy(x, wide), xp.matrix_transpose(wide)
     share = softmaxed_first(xp, inner(xp, wide, w[None, :], roomy=spare), roomy=spare)
-    s, _ = sigmoids(xp, inner(xp, mean(xp, turned, roomy=spare)[..., 0], gate, roomy=spare))
-    y = wide * share * s[:, None, :]
+    q = inner(xp, mean(xp, turned, roomy=spare)[..., 0], gate, roomy=spare)
+    y = gated(xp, wide, q[:, None, :]) * share
     return give_back(xp, total(xp, xp.matrix_transpose(y), roomy=spare)[..., 0] if reduce == "sum" else y, x)
 
 

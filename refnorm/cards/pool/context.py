@@ -123,6 +123,10 @@ def _(x, w, v, /, *, reduce="none"):
     return y / x.shape[1] if reduce == "sum" else y
 
 
+def long_softmax(q, axis):
+    return softmax(q.astype(np.longdouble), axis)  # a share among the denormals has no digits left
+
+
 @honest(frame_channel_gate, "NumPy")
 def _(x, w, v, /, *, reduce="none"):
-    return framed(x, w, v, reduce)
+    return framed(x, w, v, reduce, share=long_softmax)
