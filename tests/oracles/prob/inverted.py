@@ -19,17 +19,6 @@ def inverted_softmax(x, bank, *, beta=20.0):
     return np.exp(WIDE(beta) * (x - m) - rest)
 
 
-def dynamic_inverted_softmax(x, bank, *, beta=20.0, k=1):
-    hubs = set()
-    for row in bank:
-        left = [g for g in range(len(row)) if not np.isnan(row[g])]
-        hubs |= set(sorted(left, key=lambda g: -row[g])[:k])
-    y = inverted_softmax(x, bank, beta=beta)
-    for q in np.ndindex(x.shape[:-1]):
-        y[q] = y[q] if int(np.argmax(x[q])) in hubs else x[q]
-    return y
-
-
 def dual_inverted_softmax(x, bank, gallery_bank, *, beta=1 / 1.99, gallery_beta=3.0):
     y = WIDE(0)
     for b, sharpness in (bank, beta), (gallery_bank, gallery_beta):
