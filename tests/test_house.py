@@ -23,7 +23,7 @@ VOCABULARY = {
     "correction", "count", "weighs", "rng", "p", "groups", "output_size", "momentum", "scale", "total", "radius",
     "k", "threshold", "alpha", "rtol", "norm", "clip", "norm_before_gate", "inverse", "compressed", "kind", "base",
     "mu", "a", "b", "low", "high", "weights", "kinds", "simplified", "per_sample", "eps_mode", "leak_bias",
-    "segments", "reduce", "fill", "interleaved", "tau", "beta", "average", "side", "step", "warmup",
+    "segments", "reduce", "fill", "interleaved", "tau", "beta", "gallery_beta", "average", "side", "step", "warmup",
     "skip_outliers", "activation", "floor", "symmetric", "squared", "halved", "signed", "levels", "binning",
     "tokens", "samples", "aligned", "combine", "split", "widths", "signed_sqrt", "l2", "padding_id", "join",
     "min_length", "start", "ratio", "dtype", "hard", "iterations", "nu", "normalize", "relative", "density",
@@ -38,8 +38,13 @@ ARRAYS = {
     "other_weight", "other_bias", "row_weight", "column_weight", "row_bias", "column_bias", "query", "first",
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
     "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
+<<<<<<< HEAD
     "key_weight", "value_weight", "value", "edges", "labels", "bank", "atoms", "prior", "out_weight", "out_bias",
     "target", "core", "c", "weights", "s", "rest", "values", "direction",
+=======
+    "key_weight", "value_weight", "value", "edges", "labels", "bank", "gallery_bank", "atoms", "prior", "out_weight",
+    "out_bias", "target", "core", "c", "weights", "s", "rest", "values",
+>>>>>>> def2baf6d8d37a74bb9e577e52f896b1f3a6e7f4
 }  # fmt: skip
 
 

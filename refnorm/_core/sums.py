@@ -2,7 +2,7 @@
 
 from .._xp import dtype_name
 
-__all__ = ["mean", "sum_pair", "total", "two_sum"]
+__all__ = ["half", "halved", "mean", "sum_pair", "total", "two_product", "two_sum"]
 
 
 def two_sum(xp, a, b):
@@ -14,6 +14,24 @@ def two_sum(xp, a, b):
     part = s - a
     e = (a - (s - part)) + (b - part)
     return s, xp.where(xp.isfinite(s), e, xp.zeros_like(s))
+
+
+def half(x, digits=53):
+    """Return x to half its digits, by Veltkamp's splitting: the product of two such numbers is exact."""
+    most = x * (2.0 ** ((digits + 1) // 2) + 1)
+    return most - (most - x)
+
+
+def halved(x):
+    """Return an array to half its digits."""
+    return half(x, 53 if dtype_name(x) == "float64" else 24)
+
+
+def two_product(a, b):
+    """Return (p, e): the rounded product of a and b and what the rounding lost, by Dekker's algorithm."""
+    p, high_a, high_b = a * b, halved(a), halved(b)
+    low_a, low_b = a - high_a, b - high_b
+    return p, ((high_a * high_b - p) + high_a * low_b + low_a * high_b) + low_a * low_b
 
 
 def sum_pair(xp, x):

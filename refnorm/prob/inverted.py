@@ -6,7 +6,7 @@ import math
 
 from .._cases import case, normal
 from .._core.moments import sum_leading
-from .._core.sums import sum_pair, two_sum
+from .._core.sums import sum_pair, two_product, two_sum
 from .._registry import gradient, law, operator
 from .._xp import give_back, prepare, require_same_shape, roomy, widen
 
@@ -29,20 +29,24 @@ def require_sharpness(name, value) -> None:
         raise ValueError(f"{name} must be finite and not below zero, got {value!r}")
 
 
-def quotient(xp, x, bank, beta, *, roomy):
-    """Return the inverted softmax of wide arrays: exp(beta (x - m)) over the sums of exp(beta (bank - m)) in columns.
+def quotient(xp, x, banks, betas, *, roomy):
+    """Return the product of inverted softmaxes of wide arrays, each exp(beta (x - m)) / sum exp(beta (bank - m)).
 
-    m is the bank's largest number in each. What rounding takes from x - m and from the sums goes to one exponential
-    more; where it is 1 or above the other is so far out that it does not matter.
+    m is the bank's largest number in each column. What rounding takes from x - m, from sums of exponents, from the
+    sums and their product goes to the divisor; where it is 1 or above the exponent is too far out for it to matter.
     """
-    columns = xp.matrix_transpose(bank)
-    largest = xp.max(columns, axis=-1, keepdims=True)
-    e = xp.exp(beta * (columns - largest))
-    s, rest = (xp.sum(e, axis=-1, keepdims=True), 0 * largest) if roomy else sum_pair(xp, e)
-    d, lost = two_sum(xp, x, -largest[:, 0])
-    more = beta * lost - (rest / s)[:, 0]
+    exponent, more, below = xp.zeros_like(x), xp.zeros_like(x), xp.ones_like(x)
+    for bank, beta in zip(banks, betas, strict=True):
+        columns = xp.matrix_transpose(bank)
+        largest = xp.max(columns, axis=-1, keepdims=True)
+        e = xp.exp(beta * (columns - largest))
+        s, rest = (xp.sum(e, axis=-1, keepdims=True), 0 * largest) if roomy else sum_pair(xp, e)
+        d, lost = two_sum(xp, x, -largest[:, 0])
+        exponent, rounded = two_sum(xp, exponent, beta * d)
+        below, of_product = two_product(below, s[:, 0])
+        more = more + rounded + beta * lost - (rest / s)[:, 0] - of_product / below
     more = xp.where(xp.abs(more) < 1, more, xp.zeros_like(more))
-    return xp.exp(beta * d) * xp.exp(more) / s[:, 0]
+    return xp.exp(exponent) / (below + below * xp.expm1(-more))
 
 
 def in_bank(x, rng):
@@ -110,7 +114,7 @@ def inverted_softmax(x, bank, /, *, beta=20.0):
     require_bank("bank", x, bank)
     require_sharpness("beta", beta)
     wide, others = widen(xp, x, bank)
-    return give_back(xp, quotient(xp, wide, others, beta, roomy=roomy(x, wide)), x)
+    return give_back(xp, quotient(xp, wide, [others], [beta], roomy=roomy(x, wide)), x)
 
 
 @gradient(inverted_softmax)
@@ -155,9 +159,78 @@ def inverted_softmax_vjp(cotangent, x, bank, /, *, beta=20.0):
     require_sharpness("beta", beta)
     wide, others, g = widen(xp, x, bank, cotangent)
     spare = roomy(x, wide)
-    pulled = beta * g * quotient(xp, wide, others, beta, roomy=spare)
-    shares = quotient(xp, others, others, beta, roomy=spare)
+    pulled = beta * g * quotient(xp, wide, [others], [beta], roomy=spare)
+    shares = quotient(xp, others, [others], [beta], roomy=spare)
     return give_back(xp, pulled, x), give_back(xp, -shares * sum_leading(xp, pulled), bank)
+
+
+@operator(
+    paper="wang2023balance",
+    cases=[
+        case("rows", normal(4, 8, std=0.1), normal(5, 8, std=0.1), normal(3, 8, std=0.1)),
+        case("loud beta", normal(3, 6), normal(7, 6), normal(2, 6), beta=1.5),
+        case("loud beta of the gallery", normal(3, 6), normal(2, 6), normal(7, 6), beta=0.25, gallery_beta=1.5),
+        case("more axes", normal(2, 3, 4), normal(2, 4), normal(4, 4), beta=2.0, gallery_beta=1.0),
+        case("no rows", normal(0, 4), normal(3, 4), normal(2, 4)),
+    ],
+    bench=case("rows", normal(1024, 1024), normal(1024, 1024), normal(1024, 1024), beta=2.0),
+    rows=lambda x, rng: ([x, x[::-1], x[::-1]], {"beta": 2.0, "gallery_beta": 1.0}),
+)
+def dual_inverted_softmax(x, bank, gallery_bank, /, *, beta=1 / 1.99, gallery_beta=3.0):
+    r"""Multiply the inverted softmaxes over a bank of queries and over one of members of the gallery.
+
+    .. math:: y_{qg} = \frac{e^{\beta s_{qg}}}{\sum_b e^{\beta S_{bg}}} \cdot
+        \frac{e^{\gamma s_{qg}}}{\sum_b e^{\gamma T_{bg}}}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The similarities s of queries and the G members of a gallery, of shape (..., G).
+    bank : array
+        The similarities S of the bank's queries and the same members, of shape (B, G), B at least 1.
+    gallery_bank : array
+        The similarities T of a bank's members and the same members, of shape (B', G), B' at least 1.
+    beta, gallery_beta : float
+        The sharpness with each bank, :math:`\beta` and :math:`\gamma`, not below zero, in units of 1 / x.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`. It overflows where a query is far nearer than all of the banks. A
+        NaN in a bank, and a column of it that is all -inf or has a +inf, makes the column NaN.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or a sharpness is no number.
+    ValueError
+        A bank has no row or not the columns of `x`, `x` has none, or a sharpness is negative or not finite.
+
+    Notes
+    -----
+    The exponents are added before one exponential, so that no factor overflows where the product does not. The
+    released code, as catalogued, takes `gallery_bank` for `x` in both factors.
+
+    References
+    ----------
+    Wang et al., Balance Act: Mitigating Hubness in Cross-Modal Retrieval with Query and Gallery Banks, 2023 (as
+    catalogued).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> bank = np.log(np.array([[1.0, 2.0], [3.0, 2.0]]))
+    >>> refnorm.prob.dual_inverted_softmax(np.log(np.array([[1.0, 2.0]])), bank, bank[:1], beta=1.0, gallery_beta=1.0)
+    array([[0.25, 0.5 ]])
+    """
+    xp, x, bank, gallery_bank = prepare(x, bank, gallery_bank, need=3)
+    require_bank("bank", x, bank)
+    require_bank("gallery_bank", x, gallery_bank)
+    require_sharpness("beta", beta)
+    require_sharpness("gallery_beta", gallery_beta)
+    wide, queries, members = widen(xp, x, bank, gallery_bank)
+    y = quotient(xp, wide, [queries, members], [beta, gallery_beta], roomy=roomy(x, wide))
+    return give_back(xp, y, x)
 
 
 # ---- laws ----
@@ -184,3 +257,14 @@ def beta_is_in_units_of_x(f, x, bank):
 def banks_add(f, x, bank):
     """The reciprocals for two parts of a bank add up to that for the whole."""
     return 1 / f(x, bank, beta=0.5), 1 / f(x, bank[:1], beta=0.5) + 1 / f(x, bank[1:], beta=0.5)
+
+
+@law(dual_inverted_softmax, normal(4, 8), normal(3, 8), normal(2, 8))
+def the_banks_are_alike(f, x, bank, other):
+    return f(x, bank, other, beta=0.5, gallery_beta=1.5), f(x, other, bank, beta=1.5, gallery_beta=0.5)
+
+
+@law(dual_inverted_softmax, normal(4, 8), normal(3, 8), normal(2, 8))
+def one_shift_for_all(f, x, bank, other):
+    how, shift = {"beta": 2.0, "gallery_beta": 1.0}, x[:1]
+    return f(x + shift, bank + shift, other + shift, **how), f(x, bank, other, **how)

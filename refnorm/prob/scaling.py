@@ -9,9 +9,9 @@ import numpy as np
 
 from .._cases import case, normal
 from .._core.channels import given
-from .._core.sums import sum_pair, total, two_sum
+from .._core.sums import half, halved, sum_pair, total, two_sum
 from .._registry import gradient, law, operator
-from .._xp import dtype_name, give_back, prepare, require_same_shape, require_shape, roomy, widen
+from .._xp import give_back, prepare, require_same_shape, require_shape, roomy, widen
 
 
 def require_scaling(x, tau, iterations) -> None:
@@ -28,17 +28,6 @@ def require_scaling(x, tau, iterations) -> None:
         raise TypeError(f"iterations must be an int, got {iterations!r}")
     if iterations < 1:
         raise ValueError(f"iterations must be at least 1, got {iterations}")
-
-
-def half(x, digits=53):
-    """Return x to half its digits, by Veltkamp's splitting: the product of two such numbers is exact."""
-    most = x * (2.0 ** ((digits + 1) // 2) + 1)
-    return most - (most - x)
-
-
-def halved(x):
-    """Return an array to half its digits."""
-    return half(x, 53 if dtype_name(x) == "float64" else 24)
 
 
 def split(x, d):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from refnorm.prob import (
+    dual_inverted_softmax,
     inverted_softmax,
     inverted_softmax_vjp,
     softmax,
@@ -15,6 +16,13 @@ X, BANK = np.log(np.array([[1.0, 1.0], [6.0, 2.0]])), np.log(np.array([[1.0, 2.0
 def test_by_hand():
     assert np.allclose(inverted_softmax(X, BANK, beta=1.0), [[0.25, 0.25], [1.5, 0.5]], rtol=1e-15)
     assert np.allclose(inverted_softmax(X, BANK, beta=2.0), [[0.1, 0.125], [3.6, 0.5]], rtol=1e-15)
+    both = dual_inverted_softmax(X, BANK, BANK[:1], beta=1.0, gallery_beta=1.0)
+    assert np.allclose(both, [[0.25, 0.125], [9.0, 0.5]], rtol=1e-15)
+
+
+def test_no_factor_overflows_where_the_product_does_not():
+    x, low, high = np.full((1, 1), 400.0), np.zeros((1, 1)), np.full((1, 1), 800.0)
+    assert np.allclose(dual_inverted_softmax(x, low, high, beta=2.0, gallery_beta=2.0), 1.0, rtol=1e-15)
 
 
 def test_own_bank_is_a_softmax_of_columns():
@@ -42,6 +50,8 @@ def test_refusals():
         (lambda: inverted_softmax(X, None), TypeError, "bank must be an array"),
         (lambda: inverted_softmax(X, BANK, beta=-1.0), ValueError, "beta must be finite and not below zero"),
         (lambda: inverted_softmax(X, BANK, beta="1"), TypeError, "beta must be a real number, got str"),
+        (lambda: dual_inverted_softmax(X, BANK, BANK[:, :1]), ValueError, r"gallery_bank must have shape \(B, 2\)"),
+        (lambda: dual_inverted_softmax(X, BANK, BANK, gallery_beta=-1.0), ValueError, "gallery_beta must be finite"),
     ]:
         with pytest.raises(error, match=said):
             call()

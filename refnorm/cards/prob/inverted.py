@@ -3,9 +3,10 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...prob.inverted import inverted_softmax
+from ...prob.inverted import dual_inverted_softmax, inverted_softmax
 
 conventions(inverted_softmax, "code", "DBNorm IS, not in log space", beta=20.0)
+conventions(dual_inverted_softmax, "code", "DBNorm dual IS, x in both factors", beta=1 / 1.99, gallery_beta=3.0)
 
 
 def inverted(x, bank, beta, axis=0, reduce=np.sum, log=False):
@@ -31,3 +32,29 @@ wrong("beta left out", "option not read", lambda x, bank, beta: inverted(x, bank
 wrong("logarithm", "statistic", lambda x, bank, beta: inverted(x, bank, beta, log=True))
 wrong("one sum for all columns", "axis", lambda x, bank, beta: inverted(x, bank, beta, axis=(0, 1)))
 honest(inverted_softmax, "NumPy")(lambda x, bank, /, *, beta=20.0: inverted(x, bank, beta))
+
+
+def dual(x, bank, gallery, beta, gamma, **how):
+    beta, gamma = x.dtype.type(beta), x.dtype.type(gamma)
+    y = inverted(x, bank, beta, log=True, **how) + inverted(x, gallery, gamma, log=True, **how)
+    with np.errstate(over="ignore"):
+        return np.exp(y).astype(x.dtype)
+
+
+def wrong_dual(name, kind, twin):
+    mistake(dual_inverted_softmax, name, kind=kind)(
+        lambda x, bank, gallery_bank, /, *, beta=1 / 1.99, gallery_beta=3.0: twin(
+            x, bank, gallery_bank, beta, gallery_beta
+        )
+    )
+
+
+wrong_dual("the queries' bank alone", "option not read", lambda x, s, t, b, c: inverted(x, s, b))
+wrong_dual("the gallery's bank alone", "option not read", lambda x, s, t, b, c: inverted(x, t, c))
+wrong_dual("sharpnesses exchanged", "order", lambda x, s, t, b, c: dual(x, s, t, c, b))
+wrong_dual("one sharpness for both", "option not read", lambda x, s, t, b, c: dual(x, s, t, b, b))
+wrong_dual("sum of both", "statistic", lambda x, s, t, b, c: inverted(x, s, b) + inverted(x, t, c))
+wrong_dual("means over the banks", "denominator", lambda x, s, t, b, c: dual(x, s, t, b, c, reduce=np.mean))
+honest(dual_inverted_softmax, "NumPy")(
+    lambda x, bank, gallery_bank, /, *, beta=1 / 1.99, gallery_beta=3.0: dual(x, bank, gallery_bank, beta, gallery_beta)
+)

@@ -17,3 +17,11 @@ def log_sums(bank, beta):
 def inverted_softmax(x, bank, *, beta=20.0):
     m, rest = log_sums(bank, beta)
     return np.exp(WIDE(beta) * (x - m) - rest)
+
+
+def dual_inverted_softmax(x, bank, gallery_bank, *, beta=1 / 1.99, gallery_beta=3.0):
+    y = WIDE(0)
+    for b, sharpness in (bank, beta), (gallery_bank, gallery_beta):
+        m, rest = log_sums(b, sharpness)
+        y = y + (WIDE(sharpness) * (x - m) - rest)
+    return np.exp(y)
