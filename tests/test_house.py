@@ -38,13 +38,8 @@ ARRAYS = {
     "other_weight", "other_bias", "row_weight", "column_weight", "row_bias", "column_bias", "query", "first",
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
     "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
-<<<<<<< HEAD
     "key_weight", "value_weight", "value", "edges", "labels", "bank", "atoms", "prior", "out_weight", "out_bias",
-    "target", "core", "c", "weights", "s", "rest", "values", "direction",
-=======
-    "key_weight", "value_weight", "value", "edges", "labels", "bank", "gallery_bank", "atoms", "prior", "out_weight",
-    "out_bias", "target", "core", "c", "weights", "s", "rest", "values",
->>>>>>> def2baf6d8d37a74bb9e577e52f896b1f3a6e7f4
+    "target", "core", "c", "weights", "s", "rest", "values", "direction", "gallery_bank",
 }  # fmt: skip
 
 
