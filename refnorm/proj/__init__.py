@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = later(
             "ordered_low_rank_linear",
             "progressive_rank_shrink",
         ],
-        "pca": ["pca_whiten", "zca_whiten"],
+        "pca": ["pca_basis", "pca_project", "pca_whiten", "zca_whiten"],
         "procrustes": ["orthogonal_procrustes"],
         "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],

@@ -110,7 +110,7 @@ def promised(name, arrays, options, dtype):
     touch each number four times as often as the longest axis has elements.
 
     Narrow types lose the same beside one rounding of the exact answer. What is judged of it may be a product, in which
-    roundings add up: by as much as they do in eight draws, and half as much again where other digits are rounded.
+    roundings add up: by as much as half a unit of every number does in ten choices of signs, and half as much again.
     """
     p = 4 * max(n for a in arrays if is_float(a) for n in a.shape)
     wide = [2 * p * c for c in condition(name, arrays, options, "float64")]
@@ -124,8 +124,9 @@ def roundings(name, wanted, dtype):
     """Return, per output, what one rounding of every number of an answer adds up to in what is judged."""
     rng, of = np.random.default_rng(0), judged(name, wanted)
     worst = np.zeros(len(of))
-    for _ in range(8):
-        rounded = judged(name, [w + unit(w, dtype) * rng.uniform(-0.5, 0.5, w.shape) for w in wanted])
+    chance = [lambda w: rng.choice([-1, 1], w.shape)] * 8
+    for signs in (np.ones_like, np.sign, *chance):  # equal numbers are rounded the same way
+        rounded = judged(name, [w + unit(w, dtype) / 2 * signs(w) for w in wanted])
         off = [np.max(ulps(y, w, dtype, largest(w)), initial=0) for y, w in zip(rounded, of, strict=True)]
         worst = np.fmax(worst, np.asarray(off, float))
     itself = [any(y is w for w in wanted) for y in of]
