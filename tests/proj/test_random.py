@@ -73,6 +73,10 @@ def test_sketches_of_rows_together_are_those_of_rows_one_by_one(size, dtype):
     with refnorm.lane("formula"):
         wanted = count_sketch(x, ids, signs, output_size=size)
     assert np.array_equal(y, each)
+    with refnorm.lane("kernel"):  # two buckets each, of which one is none
+        pairs = np.stack([ids, -1 - np.abs(ids)], axis=1), np.stack([signs, 3 * signs], axis=1)
+        for rows in (x, x[:1]):
+            assert np.array_equal(count_sketch(rows, *pairs, output_size=size), y[: len(rows)])
     np.testing.assert_allclose(y, wanted, rtol=4 * np.finfo(dtype).eps, atol=1e-15)
 
 
@@ -86,6 +90,18 @@ def test_threads_change_no_bit_of_a_sketch(monkeypatch):
         answers.append(count_sketch(x, ids, signs, output_size=30))
     assert np.array_equal(answers[0], answers[1])
     assert np.array_equal(answers[0], answers[2])
+
+
+@pytest.mark.parametrize("lane", ["auto", "formula"])
+def test_several_buckets_each_are_a_sparse_matrix(lane):
+    rng = np.random.default_rng(7)
+    matrix = sparse_random_matrix(rng.uniform(size=(30, 12)), density=0.25, scale=12**-0.5)
+    x, k = rng.normal(size=(20, 30)), int(np.max(np.sum(matrix != 0, axis=1)))
+    ids = np.argsort(matrix == 0, axis=1, stable=True)[:, :k]
+    signs = np.take_along_axis(matrix, ids, axis=1)
+    with refnorm.lane(lane):
+        y = count_sketch(x, np.where(signs == 0, -1, ids), signs, output_size=12)
+    np.testing.assert_allclose(y, x @ matrix, rtol=1e-13, atol=1e-14)
 
 
 def test_entries_are_those_of_scikit_learn():
@@ -120,6 +136,10 @@ def test_refusals():
         fastrp(np.ones((2, 2)), x, transition=1)
     with pytest.raises(ValueError, match="signs"):
         count_sketch(x, ids, np.ones(2), output_size=2)
+    with pytest.raises(ValueError, match="ids"):
+        count_sketch(x, ids[:, None, None], np.ones((3, 1, 1)), output_size=2)
+    with pytest.raises(ValueError, match="at least one bucket"):
+        count_sketch(x, np.zeros((3, 0), int), np.ones((3, 0)), output_size=2)
     with pytest.raises(TypeError, match="ids"):
         count_sketch(x, np.ones(3), np.ones(3), output_size=2)
     with pytest.raises(ValueError, match="output_size"):

@@ -141,7 +141,13 @@ survivor(
 )
 
 
+def each(x, ids, signs):
+    """Return elements as often as they have buckets, with one bucket each."""
+    return np.repeat(x, ids[0].size, axis=-1), ids.ravel(), signs.ravel()
+
+
 def sketched(x, ids, signs, output_size):
+    x, ids, signs = each(x, ids, signs)
     y = np.zeros((*x.shape[:-1], output_size), np.float64)
     for i, j in enumerate(ids):
         if 0 <= j < output_size:
@@ -156,6 +162,7 @@ def _(x, ids, signs, /, *, output_size):
 
 @mistake(count_sketch, "the last in a bucket alone", kind="set")
 def _(x, ids, signs, /, *, output_size):
+    x, ids, signs = each(x, ids, signs)
     y, there = np.zeros((*x.shape[:-1], output_size)), (ids >= 0) & (ids < output_size)
     y[..., ids[there]] = (x * signs)[..., there]
     return y
@@ -169,6 +176,7 @@ def _(x, ids, signs, /, *, output_size):
 
 @mistake(count_sketch, "signs by the bucket", kind="index")
 def _(x, ids, signs, /, *, output_size):
+    x, ids, signs = each(x, ids, signs)
     return sketched(x, ids, signs[ids % len(signs)], output_size)
 
 
