@@ -396,7 +396,7 @@ def count_sketch(x, ids, signs, /, *, output_size, out=None):
     else:
         wide, s = widen(xp, x, signs)
         signed = wide * s if ids.ndim == 1 else wide[..., None] * s
-        columns = xp.matrix_transpose(xp.reshape(signed, (-1, prod(ids.shape))))
+        columns = xp.matrix_transpose(xp.reshape(signed, (-1, math.prod(ids.shape))))
         y, _ = segment_sums(xp, columns, xp.reshape(ids, (-1,)), output_size, roomy=roomy(x, wide))
         y = xp.reshape(xp.matrix_transpose(y), shape)
     return give_back(xp, y, x, out=out)
