@@ -22,7 +22,7 @@ from .._xp import give_back, prepare, require_same_shape, widen
         case("no matrices", normal(0, 3, 4), rank=2),
     ],
     bench=case("wide", normal(128, 256), rank=2),
-    rows=lambda x, rng: ([x[:6]], {}),
+    rows=lambda x, rng: ([x[:6] / (1 + abs(x).max())], {}),  # values of many large rows have no place in float16
 )
 def truncated_svd(x, /, *, rank=None):
     r"""Return the leading singular triples of matrices: the nearest matrix of their rank, in factors.
