@@ -46,8 +46,20 @@ class Case:
         return arrays
 
 
-def signs(n: int) -> Draw:
-    return Draw((n,), lambda rng, s: rng.choice([-1.0, 1.0], s), "signs")
+def signs(*shape: int) -> Draw:
+    return Draw(shape, lambda rng, s: rng.choice([-1.0, 1.0], s), "signs")
+
+
+def sparse_ids(n: int, size: int, density: float, most: int) -> Draw:
+    """Draw the buckets of each element, as many of `size` as the density gives it; -1 behind them is none."""
+
+    def draw(rng, s):
+        ids = np.full(s, -1)
+        for row, k in zip(ids, rng.binomial(size, density, s[0]), strict=True):
+            row[: min(k, most)] = rng.choice(size, min(k, most), replace=False)
+        return ids
+
+    return Draw((n, most), draw, "buckets")
 
 
 IMAGES = normal(32, 64, 112, 112)
@@ -95,6 +107,10 @@ CASES = (
     Case(
         "count_sketch 4096x4096 to 256", "count_sketch", (SQUARE, integers(4096, high=256), signs(4096)),
         {"output_size": 256},
+    ),
+    Case(
+        "very sparse 4096x4096 to 256", "count_sketch",
+        (SQUARE, sparse_ids(4096, 256, 1 / 64, 12), signs(4096, 12)), {"output_size": 256},
     ),
     Case("layer_norm_vjp 4096x4096", "layer_norm", (SQUARE, normal(4096), normal(4096)), vjp=True),
     Case("softmax_vjp 8192x1024", "softmax", (normal(8192, 1024),), vjp=True),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from scipy.linalg import hadamard
+from scipy.sparse import csr_array
 
 
 def use_threads(n: int) -> None:
@@ -16,6 +17,12 @@ def calls(case, arrays):
         (x,) = arrays
         first, second = np.empty_like(x), np.empty_like(x)
         yield "two products, out given", lambda: transform(x, first, second)
+    if case.operator == "count_sketch" and arrays[1].ndim == 2:
+        x, ids, signs = arrays
+        element, k = np.nonzero(ids >= 0)
+        places = ids[element, k], element
+        matrix = csr_array((signs[element, k], places), shape=(case.options["output_size"], len(ids)))
+        yield "SciPy's CSR product, as scikit-learn has it, allocates", lambda: x @ matrix.T
     if case.operator == "entmax":
         (x,) = arrays
         yield "sorted, allocates", lambda: entmax(x)

@@ -160,6 +160,14 @@ def fastfood_project(case, x, signs, permutation, gains):
 
 def count_sketch(case, x, ids, signs):
     n = case.options["output_size"]
+    if ids.ndim == 2:
+        kept = ids >= 0
+        element = torch.nonzero(kept)[:, 0]
+        matrix = torch.sparse_coo_tensor(torch.stack([ids[kept], element]), signs[kept], (n, len(ids))).to_sparse_csr()
+        lain = x.T.contiguous()
+        yield "CSR product, allocates", lambda: (matrix @ x.T).T
+        yield "CSR product of rows that lie transposed, allocates", lambda: (matrix @ lain).T
+        return
     y, signed = torch.empty(x.shape[0], n), torch.empty_like(x)
 
     def call():
