@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import oracles
 import pytest
 
 from refnorm import OPERATORS
@@ -63,7 +64,10 @@ def test_accuracy_runs(operators, monkeypatch, name, lane):
     accuracy = operators.Accuracy()
     shortened(monkeypatch, operators)
     accuracy.setup(name, lane)
-    assert 0 <= accuracy.track_max_ulp(name, lane) <= 1.5
+    allowed = 1.5
+    if oracles.decomposes(name):  # what is judged may be a product, in which the roundings of an answer add up
+        allowed = max(np.max(most) for most in oracles.promised(name, accuracy.arrays, accuracy.options, "float32"))
+    assert 0 <= accuracy.track_max_ulp(name, lane) <= allowed
 
 
 @pytest.mark.parametrize("name", list(OPERATORS))
