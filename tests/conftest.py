@@ -1,6 +1,7 @@
 """Which libraries are here, and a line at the end that counts by name what was skipped for want of one."""
 
 import collections
+import os
 
 import libraries
 import pytest
@@ -30,6 +31,12 @@ def torch():
 def jax():
     need("jax")
     return pytest.importorskip("jax")
+
+
+def pytest_configure(config):
+    """Workers share the cores: one thread each for BLAS and OpenMP, whose own would only wait for one another."""
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items):

@@ -124,7 +124,7 @@ def test_numpy_and_torch_are_exact(lib, name, case):
     agrees_on(lib.name, name, case, "float32")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", one_of_each_module())
 def test_jax_is_exact(name, jax):
     """One case of each operator, compiled as a whole: step by step JAX takes seconds for every shape."""
     agrees_on("jax", name, OPERATORS[name].cases[1], "float32", compiled=jax.jit)
@@ -191,7 +191,7 @@ HARD = {
 @pytest.mark.parametrize("name", one_of_each_module())
 def test_lanes_and_libraries_agree_bit_for_bit(name, data):
     rng = np.random.default_rng(3)
-    arrays, options = OPERATORS[name].rows(HARD[data](rng, (512, 1024)), rng)
+    arrays, options = OPERATORS[name].rows(HARD[data](rng, (128, 1024)), rng)
     arrays = [a.astype("float32") if oracles.is_float(a) else a for a in arrays]
     with refnorm.lane("formula"):
         wanted = called(name, arrays, options)
@@ -653,7 +653,7 @@ def test_jax_transforms(name, jax):
         assert np.allclose(gradient, wanted, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", one_of_each_module())
 def test_jax_without_x64_stays_finite_and_close(name, jax):
     case = OPERATORS[name].cases[1]
     arrays, _wanted = exact(name, 1, "float32")

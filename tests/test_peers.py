@@ -11,6 +11,7 @@ import refnorm
 from refnorm.__main__ import main
 from refnorm.peers import FRAMEWORKS, KNOWN, absent, peers
 
+QUICK = {"lp_normalize", "rms_norm", "softmax"}  # of Keras, which compiles for every shape: seconds each, and others 20
 ALL = [(framework, peer) for framework in FRAMEWORKS if not absent(framework) for peer in peers(framework)]
 
 
@@ -21,8 +22,13 @@ def test_a_framework_that_is_not_installed_is_said(framework):
     assert [peer for name, peer in ALL if name == framework]
 
 
+def slow_ones_full(pairs):
+    slow = [framework == "keras" and peer.operator not in QUICK for framework, peer in pairs]
+    return [pytest.param(*pair, marks=[pytest.mark.full] * one) for pair, one in zip(pairs, slow, strict=True)]
+
+
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.full)], ids=["one dtype", "every dtype"])
-@pytest.mark.parametrize(("framework", "peer"), ALL, ids=lambda v: getattr(v, "operator", v))
+@pytest.mark.parametrize(("framework", "peer"), slow_ones_full(ALL), ids=lambda v: getattr(v, "operator", v))
 def test_a_peer_is_as_known(framework, peer, every):
     """In one dtype, for most of the time goes into compiling for each."""
     if not every:
