@@ -4,8 +4,13 @@ float32 in ulp, float64 in units of 1 + its measured condition, half types in ul
 largest errors: ``python tests/test_accuracy.py``.
 """
 
+import argparse
+import contextlib
 import functools
 import itertools
+import json
+import warnings
+from pathlib import Path
 
 import libraries
 import numpy as np
@@ -180,30 +185,70 @@ def test_the_measure_sees_half_an_ulp():
         assert oracles.ulps(np.array([step]), np.array([v], dtype=oracles.WIDE))[0] == 1
 
 
-def main() -> None:
+# ---- the figures of the documentation ----
+
+
+def main(argv=None) -> None:
     """Print the largest error of every operator and lane, and the data that attains it."""
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table
 
+    words = argparse.ArgumentParser(description=main.__doc__)
+    words.add_argument("operator", nargs="*", default=NAMES, help="all when left out")
+    words.add_argument(
+        "--json", metavar="FILE", help="write the figures as lines of JSON, with rivals beside"
+    )
+    asked_for = words.parse_args(argv)
+    laned = [(name, lane) for name, lane in LANED if name in asked_for.operator]
+    bar = functools.partial(track, console=Console(stderr=True), transient=True)
+    largest = [record for pair in bar(laned) for record in largest_errors(*pair)]
     table = Table("operator", "lane", "dtype", "largest error", "on", "of rows of", box=None)
-    for name, lane in track(LANED, console=Console(stderr=True), transient=True):
-        for dtype in libraries.DTYPES:
-            worst = max(
-                (largest_error(name, data, n, dtype, lane), data, n)
-                for data in OF_DTYPE[dtype]
-                for n in (37, 1024, 5001)
-            )
-            unit = "of 1 + condition" if dtype == "float64" else "ulp"
-            table.add_row(name, lane, dtype, f"{worst[0]:.3f} {unit}", worst[1], str(worst[2]))
+    for r in largest:
+        table.add_row(r["operator"], r["lane"], r["dtype"], f"{r['error']:.3f} {r['unit']}", r["data"], str(r["rows"]))
     Console().print(table)
+    if asked_for.json:
+        beside = {name: {data: side_by_side(name, data) for data in DATA} for name in bar(asked_for.operator)}
+        lines = [*largest, *({"operator": name, "float32": errors} for name, errors in beside.items())]
+        Path(asked_for.json).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+
+def largest_errors(name, lane) -> list[dict]:
+    """Return one record a dtype: the largest error over all hard data, and the data."""
+    records = []
+    for dtype in libraries.DTYPES:
+        where = itertools.product(OF_DTYPE[dtype], (37, 1024, 5001))
+        error, data, n = max((largest_error(name, data, n, dtype, lane), data, n) for data, n in where)
+        unit = (
+            "ulp" if dtype != "float64" else "of what is promised" if oracles.decomposes(name) else "of 1 + condition"
+        )
+        records.append(
+            {"operator": name, "lane": lane, "dtype": dtype, "error": round(error, 4), "unit": unit, "data": data,
+             "rows": n}
+        )  # fmt: skip
+    return records
 
 
 def largest_error(name, data, n, dtype, lane) -> float:
     off = measured(name, data, n, dtype, lane)
     if dtype == "float64":
-        off = [o / unit for o, unit in zip(off, units(name, data, n, dtype), strict=True)]
+        per = oracles.promised(name, *asked(name, data, n, dtype)[:2], dtype) if oracles.decomposes(name) else None
+        off = [o / unit for o, unit in zip(off, per or units(name, data, n, dtype), strict=True)]
     return max(float(np.max(o)) for o in off)
+
+
+def side_by_side(name, data, n=1024) -> dict[str, float]:
+    """Return the largest float32 error of this library and of every honest implementation that takes the call."""
+    arrays, options, wanted = asked(name, data, n, "float32")
+    found = {"refnorm": max(float(np.max(o)) for o in measured(name, data, n, "float32", LANES[name][-1]))}
+    for other in OPERATORS[name].load_card().honest:
+        with contextlib.suppress(NotImplementedError), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if other.installed:
+                got = oracles.outputs(other.function(*(np.copy(a) for a in arrays), **options))
+                off = oracles.errors(name, got, wanted)
+                found[other.name] = max(float(np.max(o)) for o in off)
+    return {who: round(error, 4) if np.isfinite(error) else None for who, error in found.items()}
 
 
 if __name__ == "__main__":
