@@ -106,7 +106,7 @@ def compared(case, family, calls, arguments):
     median, turns = medians(calls, arguments.seconds, CLOCKS[arguments.clock])
     for name in median.keys() - {"ours"}:
         yield {
-            "case": case.label, "family": family, "call": name, "turns": turns,
+            "case": case.label, "operator": case.operator, "family": family, "call": name, "turns": turns,
             "threads": arguments.threads, "clock": arguments.clock,
             "ours_us": round(1e6 * median["ours"], 2), "theirs_us": round(1e6 * median[name], 2),
             "ratio": round(median[name] / median["ours"], 3),

@@ -196,9 +196,7 @@ def main(argv=None) -> None:
 
     words = argparse.ArgumentParser(description=main.__doc__)
     words.add_argument("operator", nargs="*", default=NAMES, help="all when left out")
-    words.add_argument(
-        "--json", metavar="FILE", help="write the figures as lines of JSON, with rivals beside"
-    )
+    words.add_argument("--json", metavar="FILE", help="write the figures as lines of JSON, with rivals beside")
     asked_for = words.parse_args(argv)
     laned = [(name, lane) for name, lane in LANED if name in asked_for.operator]
     bar = functools.partial(track, console=Console(stderr=True), transient=True)
