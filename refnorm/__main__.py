@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     _graded(sub)
     sub = _command(commands, "list", "list the operators", list_operators)
     _json(sub)
+    sub = _command(commands, "papers", "list the papers, and how much of each is held", list_papers)
+    sub.add_argument("--open", action="store_true", help="only those of which operators are missing, and which")
+    _json(sub)
     _operator(_command(commands, "show", "show an operator: docstring, cases, mistakes, conventions", show))
     _operator(_command(commands, "conventions", "show the keyword values of each framework", conventions))
     sub = _command(commands, "selftest", "show that the checker refuses what is wrong, and nothing else")
@@ -158,6 +161,33 @@ def list_operators(arguments) -> int:
         marks = ["yes" if row[k] else "" for k in ("kernel", "gradient")]
         table.add_row(row["name"], row["wing"], row["summary"], *marks, "\n".join(row["papers"]))
     Console().print(table, markup=False)
+    return 0
+
+
+def list_papers(arguments) -> int:
+    """List the papers, and how much of each is held."""
+    from ._papers import OPEN, STATUSES, shelf
+
+    rows = [row for row in shelf() if row["status"] in OPEN or not arguments.open]
+    if arguments.json:
+        from .checker.commands import write
+
+        write(rows, arguments.json)
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    last = "missing" if arguments.open else "operators"
+    table = Table("paper", "year", "arxiv", "status", last, box=None, pad_edge=False)
+    table.columns[2].no_wrap = True
+    table.columns[4].overflow = "fold"
+    for row in rows:
+        paper = row["title"] if arguments.open or not row["heart"] else f"{row['title']}\n{row['heart']}"
+        names = "\n".join(row[last]) or ("cited by no operator" if arguments.open else "")
+        table.add_row(paper, str(row["year"] or ""), row["arxiv"], row["status"], names)
+    Console().print(table, markup=False)
+    counted = [(sum(row["status"] == status for row in rows), status) for status in STATUSES]
+    print(f"\n{len(rows)} papers:", ", ".join(f"{n} {status}" for n, status in counted if n))
     return 0
 
 

@@ -218,7 +218,7 @@ def survivor(function, mutant: str, why: str) -> None:
 
 @cache
 def papers() -> dict[str, dict]:
-    """Return every paper the operators cite: key -> title, authors, year, arxiv, doi."""
+    """Return every paper: key -> title, authors, year, arxiv, doi, repo, heart, the operators it asks for."""
     from importlib.resources import files  # 7 ms that only a reader of papers pays
 
     return {p["id"]: p for p in json.loads(files("refnorm").joinpath("papers.json").read_text("utf-8"))}
