@@ -55,6 +55,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": (),
     "abort_on_example_error": True,
     "min_reported_time": 1e9,
     "copyfile_regex": r".*\.c",

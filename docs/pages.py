@@ -11,6 +11,7 @@ import jinja2
 import pictures
 from sphinx.util.display import status_iterator
 
+from refnorm._papers import STATUSES, shelf
 from refnorm._registry import OPERATORS, WINGS, papers
 
 HERE = Path(__file__).parent
@@ -134,7 +135,7 @@ def write_contents() -> None:
         rows, names = [], []
         for op in (op for op in OPERATORS.values() if op.wing == wing):
             marks = [word for word, there in (("kernel", op.kernel), ("gradient", op.gradient)) if there]
-            rows.append([f":doc:`{op.name}`", summary(op), ", ".join(marks)])
+            rows.append([page_of(op), summary(op), ", ".join(marks)])
             names.append(f"   {op.name}")
         listed = ".. toctree::\n   :hidden:\n\n" + "\n".join(names)
         parts = [title_line(f"refnorm.{wing}"), WING[wing], table([["operator", "what it does", ""]], rows), listed]
@@ -186,8 +187,7 @@ def conventions_page() -> str:
 def accuracy_page(measured) -> str:
     """Return one table of the largest float32 errors of the faster lane, and one chart of all operators."""
     rows = [
-        [f":doc:`{r['operator']} <operators/{OPERATORS[r['operator']].wing}/{r['operator']}>`", r["lane"],
-         f"{r['error']:.4f}", r["data"], r["rows"]]
+        [page_of(OPERATORS[r["operator"]]), r["lane"], f"{r['error']:.4f}", r["data"], r["rows"]]
         for r in measured
         if r.get("dtype") == "float32" and r["operator"] in OPERATORS
     ]  # fmt: skip
@@ -230,8 +230,25 @@ def speed_page() -> str:
 
 
 def papers_page() -> str:
-    rows = [[paper["year"] or "", cited(paper)] for paper in papers().values()]
-    return "\n\n".join([title_line("Papers"), table([["year", "paper"]], rows)])
+    """Return every paper under its status, with what can be computed of it and where it is."""
+    rows = shelf()
+    many = {status: sum(row["status"] == status for row in rows) for status in STATUSES}
+    counted = ", ".join(f"{n} {status}" for status, n in many.items())
+    lead = f"{len(rows)} papers: {counted}. ``refnorm papers`` prints them, ``refnorm papers --open`` what is missing."
+    parts = [title_line("Papers"), lead]
+    head = [["paper", "what is computed", "operators; missing ones in italics"]]
+    for status in (status for status in STATUSES if many[status]):
+        cells = [[cited(papers()[r["id"]]), r["heart"] or "", links(r)] for r in rows if r["status"] == status]
+        parts += [section(status.capitalize()), table(head, cells)]
+    return "\n\n".join(parts)
+
+
+def links(row: dict) -> str:
+    """Return the operators of a paper, linked where they are registered."""
+    there = [name for name in row["operators"] if name not in row["missing"]]
+    where = {name: OPERATORS[name if name in OPERATORS else name.removesuffix("_vjp")] for name in there}
+    shown = [page_of(op, name) for name, op in where.items()]
+    return Markup(", ".join([*shown, *(f"*{name}*" for name in row["missing"])]))
 
 
 def cited(paper: dict) -> str:
@@ -242,19 +259,28 @@ def cited(paper: dict) -> str:
     who = f"{authors[0]} et al., " if len(authors) > 2 else f"{' and '.join(authors)}, " if authors else ""
     name = text(paper["title"])
     linked = f"`{name} <{where}>`__" if where else f"*{name}*"
-    return f"{text(who)}{linked}, {paper['year']}"
+    year = f", {paper['year']}" if paper["year"] else ""
+    return Markup(f"{text(who)}{linked}{year}")
 
 
 # ---- reStructuredText ----
 
 
+class Markup(str):
+    """Text that is reStructuredText already."""
+
+
 def text(said) -> str:
-    """Return somebody's words so that no character of them is markup; roles of our own pass."""
-    return "".join(f"\\{c}" if c in r"\`*_|<>" else c for c in str(said))
+    """Return somebody's words so that no character of them is markup."""
+    return said if isinstance(said, Markup) else "".join(f"\\{c}" if c in r"\`*_|<>" else c for c in str(said))
 
 
 def code(said: str) -> str:
-    return f"``{said}``" if said else ""
+    return Markup(f"``{said}``" if said else "")
+
+
+def page_of(op, shown: str = "") -> str:
+    return Markup(f":doc:`{shown or op.name} </operators/{op.wing}/{op.name}>`")
 
 
 def keywords(options: dict) -> str:
@@ -270,14 +296,13 @@ def section(said: str) -> str:
 
 
 def table(head: list[list], rows: list[list]) -> str:
-    """Return a list table; cells that are markup already are left alone."""
+    """Return a list table."""
     if not rows:
         return ""
     lines = [".. list-table::", "   :header-rows: 1", "   :class: wide", ""]
     for row in head + rows:
         for i, cell in enumerate(row):
-            ready = isinstance(cell, str) and (cell.startswith(("``", ":doc:")) or ">`__" in cell)
-            lines.append(f"   {'*' if i == 0 else ' '} - {cell if ready else text(cell)}")
+            lines.append(f"   {'*' if i == 0 else ' '} - {text(cell)}")
     return "\n".join(lines) + "\n"
 
 

@@ -39,9 +39,8 @@ report.print()
 errors = report.errors["float32"]
 fig, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
 ax.bar(range(len(errors["counts"])), np.maximum(errors["counts"], 0.5))
-labels = [f"≤ {edge:g}" for edge in errors["edges"]]
-step = max(1, len(labels) // 8)
-ax.set_xticks(range(0, len(labels), step), labels[::step])
+every = range(2, len(errors["edges"]), 12)
+ax.set_xticks(every, [f"{errors['edges'][i]:.0e}" for i in every])
 ax.set(yscale="log", xlabel="error, ulp", ylabel="numbers")
 
 # %%
