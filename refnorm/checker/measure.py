@@ -188,7 +188,7 @@ class Condition:
     moved: list
 
 
-def condition(call) -> Condition:
+def condition(call, draws: int = DRAWS) -> Condition:
     """Measure a yardstick: the largest change under nudges of the input by one unit, plus one rounding of the element.
 
     An element jumps (a tie, a threshold, a rank) where a nudge 256 times smaller changes it by as much: what stops at
@@ -199,7 +199,7 @@ def condition(call) -> Condition:
     whole = decomposes(call.operator) and not call.vjp
     moved, change = [], np.zeros(call.wanted.shape)
     first = 2 if call.vjp else 1  # the data, and the cotangent before it
-    for share, units, alone, rng in zip(*_draws(call.dtype), call.rng.spawn(DRAWS + FAR), strict=True):
+    for share, units, alone, rng in zip(*_draws(call.dtype, draws), call.rng.spawn(draws + FAR), strict=True):
         arrays = nudged(call.arrays[:first] if alone else call.arrays, rng, share, units, whole)
         moved.append(reference(call.operator, [*arrays, *call.arrays[len(arrays) :]], call.options, call.vjp))
         with quiet():
@@ -213,7 +213,7 @@ def condition(call) -> Condition:
         return Condition(np.where(jumps, 0.0, change) + own, jumps, moved)
 
 
-def _draws(dtype: str) -> tuple[list, list, list]:
+def _draws(dtype: str, draws: int) -> tuple[list, list, list]:
     """Return the share moved up, the units and whether the data moves alone, for each nudge of a yardstick.
 
     Where x - mean cancels, data and mean may move both the same way in every draw, so one moves the data alone. Chance
@@ -221,7 +221,7 @@ def _draws(dtype: str) -> tuple[list, list, list]:
     whole. And where float64 is tested, the reference in float64 rounds small changes away: three go far.
     """
     units = 64 if dtype == "float64" else 1
-    return [0.5] * DRAWS + [1.0, 0.5, 0.5], [1] * DRAWS + [units] * FAR, [False] * (DRAWS - 1) + [True] + [False] * FAR
+    return [0.5] * draws + [1.0, 0.5, 0.5], [1] * draws + [units] * FAR, [False] * (draws - 1) + [True] + [False] * FAR
 
 
 LEAP = 1e4  # roundings: a change smaller than this is no jump that mattered

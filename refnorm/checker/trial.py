@@ -106,10 +106,13 @@ def judge(trial: Trial) -> Judged:
     if not got.size:
         return Judged("A")
     with quiet():
-        return _graded(call, got.astype("float64"), unwritten(got))
+        wide, missed = got.astype("float64"), unwritten(got)
+        judged = _graded(call, wide, missed)
+        again = judged.grade == "F" and call.second_look is not None
+        return _graded(call, wide, missed, "second_look") if again else judged
 
 
-def _graded(call, got, missed) -> Judged:
+def _graded(call, got, missed, look="condition") -> Judged:
     dtype = dtype_of(call.dtype)
     error, flushed = errors(call.wanted, got, dtype)
     ulps = error / ulp_of(call.wanted, dtype)
@@ -117,10 +120,11 @@ def _graded(call, got, missed) -> Judged:
     if ulp <= 1:  # the condition need not be measured: one rounding is a yardstick at least
         sticks = np.where(error == 0, 0.0, error / measure.unit(call.wanted, dtype))
         return Judged("A", float(sticks.max()), ulp, _at(ulps), "", flushed)
+    condition = getattr(call, look)  # measured where it is needed
     # where the reference is NaN or infinite so is its yardstick, and the error is 0 or infinite
-    for moved in call.condition.moved if call.condition.jumps.any() else ():
-        error = np.where(call.condition.jumps, np.minimum(error, errors(moved, got, dtype)[0]), error)
-    sticks = np.where((error == 0) | (error == np.inf), error, error / call.yardstick)
+    for moved in condition.moved if condition.jumps.any() else ():
+        error = np.where(condition.jumps, np.minimum(error, errors(moved, got, dtype)[0]), error)
+    sticks = np.where((error == 0) | (error == np.inf), error, error / condition.yardstick)
     worst, n = float(sticks.max()), call.reach
     if worst <= bound("C", n):
         return Judged("B" if worst <= bound("B", n) else "C", worst, ulp, _at(sticks), "", flushed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...prob.inverted import dual_inverted_softmax, inverted_softmax
 
 conventions(inverted_softmax, "code", "DBNorm IS, not in log space", beta=20.0)
@@ -58,3 +58,19 @@ wrong_dual("means over the banks", "denominator", lambda x, s, t, b, c: dual(x, 
 honest(dual_inverted_softmax, "NumPy")(
     lambda x, bank, gallery_bank, /, *, beta=1 / 1.99, gallery_beta=3.0: dual(x, bank, gallery_bank, beta, gallery_beta)
 )
+
+# ---- mutants that no check sees ----
+# With one bank the product of sums is 1 times a sum, exact however it is split: two banks, in dual_inverted_softmax,
+# tell these from the right ones.
+
+for mutant in (
+    "inverted_softmax > two_product: p, high_a, high_b = a * b, halved(a), halved(b): a * b narrowed",
+    "inverted_softmax > half: return most - (most - x): most - (most - x) -> most",
+    "inverted_softmax > half: return most - (most - x): most - (most - x) -> -(most - x)",
+    "inverted_softmax > half: return most - (most - x): most - x -> -x",
+    "inverted_softmax_vjp > half: return most - (most - x): most - (most - x) -> most + (most - x)",
+    "inverted_softmax_vjp > half: return most - (most - x): most - (most - x) -> most",
+    "inverted_softmax_vjp > half: return most - (most - x): most - (most - x) -> -(most - x)",
+    "inverted_softmax_vjp > half: return most - (most - x): most - x -> -x",
+):
+    survivor(inverted_softmax, mutant, "the product of one bank's sum and 1 is exact however its factors are split")

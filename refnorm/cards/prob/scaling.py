@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...prob.scaling import sinkhorn, sinkhorn_assignment
 
 conventions(sinkhorn, "pot", "ot.sinkhorn of uniform sums, costs -x, reg=tau: its plan times R", tau=0.1)
@@ -77,3 +77,32 @@ wrong_shares(
 @honest(sinkhorn_assignment, "NumPy", baseline=True)
 def _(x, /, *, tau=0.05, iterations=3):
     return assigned(x, tau, iterations)
+
+
+# ---- mutants that no check sees ----
+
+for mutant in (
+    "sinkhorn > softened: rest = rest + xp.sum(rest_q + e / d * low, axis=-1, keepdims=True): "
+    "rest + xp.sum(rest_q + e / d * low, axis=-1, keepdims=True) narrowed",
+    "sinkhorn > softened: rest = ((s - divisor) + rest) / divisor: (s - divisor + rest) / divisor narrowed",
+    "sinkhorn > softened: c = -rest / (1 + rest): -rest / (1 + rest) -> -rest * (1 + rest)",
+    "sinkhorn > softened: c = -rest / (1 + rest): -rest / (1 + rest) -> -rest",
+    "sinkhorn > softened: c = -rest / (1 + rest): -rest / (1 + rest) narrowed",
+    "sinkhorn > softened: c = -rest / (1 + rest): 1 + rest -> 1 - rest",
+    "sinkhorn > softened: c = -rest / (1 + rest): 1 + rest -> 1",
+    "sinkhorn > softened: by = low + c + low * c: low + c + low * c -> low + c - low * c",
+    "sinkhorn > softened: by = low + c + low * c: low + c + low * c -> low + c",
+):
+    survivor(sinkhorn, mutant, "a part in 1e8 of the answer, squared or rounded to float32: half a unit of float64")
+survivor(
+    sinkhorn,
+    "sinkhorn > logarithms: return two_sum(xp, k, -xp.max(k, axis=-1, keepdims=True)): "
+    "-xp.max(k, axis=-1, keepdims=True) -> xp.max(k, axis=-1, keepdims=True)",
+    "what is taken off every row is a factor that the first scaling takes back",
+)
+for scaled in (sinkhorn, sinkhorn_assignment):
+    survivor(
+        scaled,
+        f"{scaled.__name__} > scalings: across, pairs = (none, none + 1, none), []: 1 -> 2",
+        "one factor of all columns, which the first scaling of rows takes back",
+    )
