@@ -54,5 +54,5 @@ def draw(name: str, path) -> None:
     write(figure(name), path)
 
 
-for wing in ("norm", "pool", "proj"):
+for wing in ("norm", "pool", "proj", "prob"):
     import_module(f".{wing}", __name__)
