@@ -104,7 +104,7 @@ def adaptive_avg_pool(figure, operator):
     """The share that each of 8 inputs has in each output: 4 bins fit, 3 bins overlap by a cell."""
     for ax, bins in zip(panels(figure, 1, 2, height=265, height_ratios=(4, 3)), (4, 3), strict=True):
         shares = operator(np.eye(8)[None], output_size=bins)[0].T
-        heat(ax, shares, f"{bins} bins", vmin=0, vmax=0.9)
+        heat(ax, shares, f"{bins} bins", vmin=0, vmax=1.1)
         for (output, cell), share in np.ndenumerate(shares):
             label(ax, cell + 0.5, output + 0.52, f"1/{1 / share:.0f}" if share else "", size=9.5)
         ax.set(xlabel="inputs", ylabel="outputs")
