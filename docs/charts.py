@@ -65,7 +65,8 @@ def ratios(fastest: list[dict], path: Path) -> Path:
         ax.barh([r["case"] for r in fastest], values, color=[RED if v < 1 else BLUE for v in values])
         ax.axvline(1, color=QUIET, lw=1)
         ax.set(xscale="log", xlabel="times as fast as the fastest peer")
-        ax.set_xticks([0.5, 1, 2, 5], ["0.5", "1", "2", "5"])
+        ax.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
+        ax.minorticks_off()
         ax.tick_params(axis="y", labelsize=7.5)
 
     return save(drawn, path)
