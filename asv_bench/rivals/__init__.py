@@ -91,6 +91,8 @@ CASES = (
     Case("weight_norm 4096x4096", "weight_norm", (SQUARE, normal(4096))),
     Case("lp_normalize 8192x1024", "lp_normalize", (normal(8192, 1024),)),
     Case("entmax 4096x1024", "entmax", (normal(4096, 1024),)),
+    Case("sparsemax 4096x1024", "entmax", (normal(4096, 1024),), {"alpha": 2.0}),
+    Case("project_simplex 4096x4096", "project_simplex", (SQUARE,)),
     Case("softmax 8192x1024", "softmax", (normal(8192, 1024),)),
     Case("max_pool 3x3/2", "max_pool", (IMAGES,), MAX),
     Case("max_pool 3x3/2 channels last", "max_pool", (IMAGES,), MAX, channels_last=True),

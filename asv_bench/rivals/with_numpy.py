@@ -23,7 +23,10 @@ def calls(case, arrays):
         places = ids[element, k], element
         matrix = csr_array((signs[element, k], places), shape=(case.options["output_size"], len(ids)))
         yield "SciPy's CSR product, as scikit-learn has it, allocates", lambda: x @ matrix.T
-    if case.operator == "entmax":
+    if case.operator == "project_simplex" or case.options.get("alpha") == 2:
+        (x,) = arrays
+        yield "sorted, allocates", lambda: project_simplex(x)
+    elif case.operator == "entmax":
         (x,) = arrays
         yield "sorted, allocates", lambda: entmax(x)
     if case.operator == "fastfood_project":
@@ -37,6 +40,13 @@ def calls(case, arrays):
             return transform(np.multiply(one, scaled, out=one), two, three)
 
         yield "two products twice, out given", call
+
+
+def project_simplex(x):
+    u = -np.sort(-x, axis=1)
+    theta = (np.cumsum(u, axis=1) - 1) / np.arange(1, x.shape[1] + 1, dtype="float32")
+    support = np.sum(u > theta, axis=1, keepdims=True)
+    return np.maximum(x - np.take_along_axis(theta, support - 1, axis=1), 0)
 
 
 def entmax(x):

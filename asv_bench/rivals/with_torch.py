@@ -21,7 +21,7 @@ def calls(case, arrays):
         "gem_pool": gem_pool, "walsh_hadamard_transform": walsh_hadamard_transform,
         "fastfood_project": fastfood_project, "weight_norm": weight_norm,
         "segment_pool": segment_pool, "spatial_pyramid_pool": spatial_pyramid_pool,
-        "entmax": entmax, "count_sketch": count_sketch,
+        "entmax": entmax, "project_simplex": project_simplex, "count_sketch": count_sketch,
     }  # fmt: skip
     gradient = {"layer_norm": layer_norm_vjp, "softmax": softmax_vjp}
     f = (gradient if case.vjp else forward).get(case.operator)
@@ -63,8 +63,24 @@ def avg_pool(case, x):
         yield layout + "out given", lambda t=t, y=y: torch.ops.aten.avg_pool2d.out(t, [2, 2], out=y)
 
 
+def project_simplex(case, x):
+    """By sorting, all of a row or its 100 largest, which are enough here."""
+
+    def projected(u):
+        n = torch.arange(1, u.shape[1] + 1)
+        theta = (u.cumsum(-1) - 1) / n
+        support = (u > theta).sum(-1, keepdim=True)
+        return (x - theta.gather(-1, support - 1)).clamp(min=0)
+
+    yield "sorted, allocates", lambda: projected(x.sort(-1, descending=True)[0])
+    yield "100 largest, allocates", lambda: projected(x.topk(100)[0])
+
+
 def entmax(case, x):
     """By sorting, all of a row or its 100 largest, which are enough here."""
+    if case.options.get("alpha") == 2:
+        yield from project_simplex(case, x)
+        return
 
     def shares(u):
         z = (x - u[:, :1]) / 2
