@@ -1,0 +1,132 @@
+"""Functions that the array standard lacks: the error function and its complement, a gamma distribution's entropy, psi.
+
+Each is smooth on a half-line once what it grows or falls like is taken off, and is summed there as a Chebyshev series
+in t = 1 - 2c / (x + c), which goes from -1 at 0 to 1 at infinity, as Shepherd and Laframboise (Mathematics of
+Computation 36, 1981) have it for the error function's complement. tests/test_special.py computes every coefficient
+once more. Nothing but arithmetic, exp and log is used, so that all libraries give the same.
+"""
+
+import math
+
+from .sums import two_product, two_sum
+
+__all__ = ["digamma", "erf", "erfc", "erfcx", "gamma_entropy", "trigamma"]
+
+FAR = 30.0  # exp(-FAR^2) is 0 in float64
+HALF_LINE, FROM_ONE = 3.5, 1.5  # c, of functions on x >= 0 and, by x - 1, on x >= 1
+# (1 + 2x) exp(x^2) erfc(x)
+ERFCX = (
+    1.177632731636124, -0.001630177283414629, -0.08733682573463146, 0.05800974837029327, -0.024340115396182225,
+    0.007529483715635749, -0.0017438817577112521, 0.00028269829816555584, -2.31849116112635e-05,
+    -2.111766698133041e-06, 8.765760156892822e-07, -6.105702635086118e-08, -1.7116664716341917e-08,
+    3.391360268611259e-09, 2.54661619366046e-10, -1.2482784079516295e-10, -2.2122757753433792e-12,
+    4.4272603638230294e-12, -3.367266128031013e-14, -1.6519256000923578e-13, 1.9024103044538835e-15,
+    6.601187937172832e-15, 2.880282449409004e-17, -2.7791709635743296e-16,
+)  # fmt: skip
+# the entropy less log(2 pi e x) / 2
+ENTROPY = (
+    -0.1778571591349688, 0.20536174606532184, -0.031162010765029818, 0.004062906840277246, -0.00044542186485398556,
+    4.41075481782389e-05, -4.627129549189588e-06, 5.012664608899632e-07, -4.7114650743471565e-08,
+    4.840406325349684e-09, -5.882971945326372e-10, 4.06844124465723e-11, -5.039690639033082e-12, 9.93155034389241e-13,
+    5.623951377502004e-14, 1.5449624603962538e-14, -2.9115487742610298e-15, -1.1825566408488256e-15,
+    -2.7776838333768303e-16, -1.9703900814583843e-17,
+)  # fmt: skip
+# x (log x - psi(x))
+DIGAMMA = (
+    0.5357241652792778, -0.03852471801860661, 0.0028862262685386358, -8.244025926441677e-05, -2.635791662698791e-06,
+    -6.846595026886911e-07, 7.597231692354273e-08, 1.0688155808325726e-08, 7.732198502157887e-10,
+    -1.9676880917332312e-10, -5.168022187755795e-11, -5.1466723195450206e-12, 6.907413281872459e-13,
+    3.654412180798972e-13, 6.819809259276046e-14, 2.4727403742700066e-15, -2.621181484525231e-15,
+    -9.559308550542959e-16, -1.6837102803420083e-16,
+)  # fmt: skip
+# x psi'(x)
+TRIGAMMA = (
+    1.2736788185031618, -0.3168700105686957, 0.048280651980214105, -0.0055489468113429355, 0.0005018511590016799,
+    -4.753093760820078e-05, 5.6690416298412735e-06, -5.382317720373441e-07, 4.2158636862622116e-08,
+    -6.87188887625967e-09, 5.651392824259105e-10, -2.8442152489267795e-12, 1.656878107901928e-11,
+    1.5571950368534596e-13, -2.2120190710762165e-13, -1.1698269214313604e-13, -1.900948193716816e-14,
+    -3.5790301453292286e-16, 1.0042235804737559e-15, 3.6067061805500845e-16, 6.700690491490233e-17,
+)  # fmt: skip
+
+
+def chebyshev(t, coefficients):
+    """Return the sum of c_k T_k(t) in two parts, the first, which is large, and the rest, by Clenshaw's recurrence."""
+    first, *others = coefficients
+    b, before = 0 * t, 0 * t
+    for c in reversed(others):
+        b, before = 2 * t * b - before + c, b
+    return first, t * b - before
+
+
+def from_one(x, coefficients):
+    """Return a series in x - 1."""
+    return sum(chebyshev(1 - 2 * FROM_ONE / (x - 1 + FROM_ONE), coefficients))
+
+
+# ---- the error function ----
+
+
+def erfcx(xp, x, lost=0.0):
+    """Return exp(x^2) erfc(x) less `lost` of it, x not below zero."""
+    below, rounded = two_sum(xp, 2 * x, xp.ones_like(x))
+    first, rest = chebyshev(1 - 2 * HALF_LINE / (x + HALF_LINE), ERFCX)
+    return (first + (rest - (first + rest) * (lost + rounded / below))) / below
+
+
+def series(x):
+    """Return erf(x) by its Taylor series, for x from -1 to 1."""
+    square, y = x * x, 0 * x
+    for k in range(18, -1, -1):
+        y = y * square + (-1) ** k / (math.factorial(k) * (2 * k + 1))
+    return 2 / math.sqrt(math.pi) * x * y
+
+
+def tail(xp, size):
+    """Return erfc of what is not below zero; what rounding took from the exponent goes to the other factor."""
+    size = xp.where(size > FAR, xp.full_like(size, FAR), size)
+    square, lost = two_product(size, size)
+    return xp.exp(-square) * erfcx(xp, size, lost)
+
+
+def erf(xp, x):
+    """Return the error function."""
+    size = xp.abs(x)
+    return xp.where(size < 1, series(xp.where(size < 1, x, xp.zeros_like(x))), xp.sign(x) * (1 - tail(xp, size)))
+
+
+def erfc(xp, x):
+    """Return the error function's complement."""
+    size = xp.abs(x)
+    far = tail(xp, size)
+    near = 1 - series(xp.where(size < 0.5, x, xp.zeros_like(x)))
+    return xp.where(size < 0.5, near, xp.where(x < 0, 2 - far, far))
+
+
+# ---- the gamma function's kin, for x above zero ----
+
+
+def step_up(xp, x):
+    """Return where x is below 1, and x with 1 added there: the recurrences lead back."""
+    low = x < 1
+    return low, xp.where(low, x + 1, x)
+
+
+def digamma(xp, x):
+    """Return psi(x), the derivative of log gamma(x)."""
+    low, a = step_up(xp, x)
+    y = xp.log(a) - from_one(a, DIGAMMA) / a
+    return xp.where(low, y - 1 / x, y)
+
+
+def trigamma(xp, x):
+    """Return the derivative of psi(x)."""
+    low, a = step_up(xp, x)
+    y = from_one(a, TRIGAMMA) / a
+    return xp.where(low, y + 1 / x / x, y)
+
+
+def gamma_entropy(xp, x):
+    """Return x + log gamma(x) + (1 - x) psi(x), in which large numbers would cancel."""
+    low, a = step_up(xp, x)
+    y = (xp.log(a) + math.log(2 * math.pi * math.e)) / 2 + from_one(a, ENTROPY)
+    return xp.where(low, y + digamma(xp, a) - xp.log(x) - 1 / x, y)
