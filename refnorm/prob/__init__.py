@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = later(
         "exponential": ["log_softmax", "log_softmax_vjp", "log_sum_exp", "log_sum_exp_vjp", "softmax", "softmax_vjp"],
         "gaussian": ["factor_model_predictor", "gaussian_kl", "gaussian_sample", "highest_density_region"],
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
-        "inverted": ["dual_inverted_softmax", "inverted_softmax", "inverted_softmax_vjp"],
+        "inverted": ["dual_inverted_softmax", "dynamic_inverted_softmax", "inverted_softmax", "inverted_softmax_vjp"],
         "minus_one": ["softmax_minus_one"],
         "scaling": ["sinkhorn", "sinkhorn_assignment", "sinkhorn_vjp"],
         "sparse": ["entmax", "entmax_vjp"],
