@@ -21,7 +21,7 @@ def entropy(x):
 # function -> the same of mpmath, where, the largest error in ulp of what is at least this large (over x below 1)
 FUNCTIONS = {
     "erf": (mp.erf, REAL, 2, 0),
-    "erfc": (mp.erfc, REAL, 2.25, 0),
+    "erfc": (mp.erfc, REAL, 2, 0),
     "digamma": (lambda x: mp.psi(0, x), ABOVE, 2, 1),
     "trigamma": (lambda x: mp.psi(1, x), ABOVE, 2, 0),
     "gamma_entropy": (entropy, ABOVE, 3, 1),

@@ -8,9 +8,9 @@ once more. Nothing but arithmetic, exp and log is used, so that all libraries gi
 
 import math
 
-from .sums import two_product, two_sum
+from .sums import quotient_pair, two_product, two_sum
 
-__all__ = ["digamma", "erf", "erfc", "erfcx", "gamma_entropy", "trigamma"]
+__all__ = ["digamma", "erf", "erf_near_zero", "erfc", "erfcx_pair", "gamma_entropy", "trigamma"]
 
 FAR = 30.0  # exp(-FAR^2) is 0 in float64
 HALF_LINE, FROM_ONE = 3.5, 1.5  # c, of functions on x >= 0 and, by x - 1, on x >= 1
@@ -66,14 +66,20 @@ def from_one(x, coefficients):
 # ---- the error function ----
 
 
-def erfcx(xp, x, lost=0.0):
-    """Return exp(x^2) erfc(x) less `lost` of it, x not below zero."""
-    below, rounded = two_sum(xp, 2 * x, xp.ones_like(x))
-    first, rest = chebyshev(1 - 2 * HALF_LINE / (x + HALF_LINE), ERFCX)
-    return (first + (rest - (first + rest) * (lost + rounded / below))) / below
+def erfcx_pair(xp, x, rest=0.0):
+    """Return exp(x^2) erfc(x) of x + rest, not below zero, in two parts: what rounding takes from t counts too."""
+    one, c = xp.ones_like(x), xp.full_like(x, HALF_LINE)
+    below, lost = two_sum(xp, 2 * x, one)
+    q, of_q = quotient_pair(2 * c, 0.0, *two_sum(xp, x, c))
+    t, of_t = two_sum(xp, one, -q)
+    first, others = chebyshev(t, ERFCX)
+    whole = first + others
+    y, of_y = quotient_pair(whole, (first - whole) + others, below, lost)
+    slope = 2 * x * y - 2 / math.sqrt(math.pi)
+    return y, of_y + slope * rest + (slope + 2 * y / below) * (of_t - of_q) * (x + HALF_LINE) ** 2 / (2 * HALF_LINE)
 
 
-def series(x):
+def erf_near_zero(x):
     """Return erf(x) by its Taylor series, for x from -1 to 1."""
     square, y = x * x, 0 * x
     for k in range(18, -1, -1):
@@ -85,20 +91,21 @@ def tail(xp, size):
     """Return erfc of what is not below zero; what rounding took from the exponent goes to the other factor."""
     size = xp.where(size > FAR, xp.full_like(size, FAR), size)
     square, lost = two_product(size, size)
-    return xp.exp(-square) * erfcx(xp, size, lost)
+    y, rest = erfcx_pair(xp, size)
+    return xp.exp(-square) * (y + (rest - y * lost))
 
 
 def erf(xp, x):
     """Return the error function."""
     size = xp.abs(x)
-    return xp.where(size < 1, series(xp.where(size < 1, x, xp.zeros_like(x))), xp.sign(x) * (1 - tail(xp, size)))
+    return xp.where(size < 1, erf_near_zero(xp.where(size < 1, x, xp.zeros_like(x))), xp.sign(x) * (1 - tail(xp, size)))
 
 
 def erfc(xp, x):
     """Return the error function's complement."""
     size = xp.abs(x)
     far = tail(xp, size)
-    near = 1 - series(xp.where(size < 0.5, x, xp.zeros_like(x)))
+    near = 1 - erf_near_zero(xp.where(size < 0.5, x, xp.zeros_like(x)))
     return xp.where(size < 0.5, near, xp.where(x < 0, 2 - far, far))
 
 

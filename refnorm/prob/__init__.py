@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = later(
     __name__,
     {
         "assignment": ["dec_target_distribution", "student_t_assignment"],
-        "binning": ["categorical_project", "two_hot_project"],
+        "binning": ["categorical_project", "hl_gauss_project", "hl_gauss_project_vjp", "two_hot_project"],
         "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
         "decoding": ["contrastive_decoding_logits", "logit_arithmetic", "top_k_top_p_filter"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
