@@ -1,4 +1,4 @@
-"""Functions that the array standard lacks: the error function and its complement, a gamma distribution's entropy, psi.
+"""Functions that the array standard lacks: the error function and its complement, psi, a gamma distribution's entropy.
 
 Each is smooth on a half-line once what it grows or falls like is taken off, and is summed there as a Chebyshev series
 in t = 1 - 2c / (x + c), which goes from -1 at 0 to 1 at infinity, as Shepherd and Laframboise (Mathematics of
@@ -10,7 +10,7 @@ import math
 
 from .sums import quotient_pair, two_product, two_sum
 
-__all__ = ["digamma", "erf", "erf_near_zero", "erfc", "erfcx_pair", "gamma_entropy", "trigamma"]
+__all__ = ["digamma_lag", "entropy_excess", "erf", "erf_near_zero", "erfc", "erfcx_pair"]
 
 FAR = 30.0  # exp(-FAR^2) is 0 in float64
 HALF_LINE, FROM_ONE = 3.5, 1.5  # c, of functions on x >= 0 and, by x - 1, on x >= 1
@@ -38,14 +38,6 @@ DIGAMMA = (
     -1.9676880917332312e-10, -5.168022187755795e-11, -5.1466723195450206e-12, 6.907413281872459e-13,
     3.654412180798972e-13, 6.819809259276046e-14, 2.4727403742700066e-15, -2.621181484525231e-15,
     -9.559308550542959e-16, -1.6837102803420083e-16,
-)  # fmt: skip
-# x psi'(x)
-TRIGAMMA = (
-    1.2736788185031618, -0.3168700105686957, 0.048280651980214105, -0.0055489468113429355, 0.0005018511590016799,
-    -4.753093760820078e-05, 5.6690416298412735e-06, -5.382317720373441e-07, 4.2158636862622116e-08,
-    -6.87188887625967e-09, 5.651392824259105e-10, -2.8442152489267795e-12, 1.656878107901928e-11,
-    1.5571950368534596e-13, -2.2120190710762165e-13, -1.1698269214313604e-13, -1.900948193716816e-14,
-    -3.5790301453292286e-16, 1.0042235804737559e-15, 3.6067061805500845e-16, 6.700690491490233e-17,
 )  # fmt: skip
 
 
@@ -109,31 +101,22 @@ def erfc(xp, x):
     return xp.where(size < 0.5, near, xp.where(x < 0, 2 - far, far))
 
 
-# ---- the gamma function's kin, for x above zero ----
+# ---- the gamma function's kin, for x above zero: what is left of them once their logarithms are taken off ----
 
 
-def step_up(xp, x):
-    """Return where x is below 1, and x with 1 added there: the recurrences lead back."""
+def digamma_lag(xp, x):
+    """Return log x - psi(x), psi being the derivative of log gamma(x)."""
     low = x < 1
-    return low, xp.where(low, x + 1, x)
+    a = xp.where(low, x + 1, x)
+    y = from_one(a, DIGAMMA) / a
+    return xp.where(low, y + 1 / x - xp.log1p(1 / x), y)
 
 
-def digamma(xp, x):
-    """Return psi(x), the derivative of log gamma(x)."""
-    low, a = step_up(xp, x)
-    y = xp.log(a) - from_one(a, DIGAMMA) / a
-    return xp.where(low, y - 1 / x, y)
-
-
-def trigamma(xp, x):
-    """Return the derivative of psi(x)."""
-    low, a = step_up(xp, x)
-    y = from_one(a, TRIGAMMA) / a
-    return xp.where(low, y + 1 / x / x, y)
-
-
-def gamma_entropy(xp, x):
-    """Return x + log gamma(x) + (1 - x) psi(x), in which large numbers would cancel."""
-    low, a = step_up(xp, x)
-    y = (xp.log(a) + math.log(2 * math.pi * math.e)) / 2 + from_one(a, ENTROPY)
-    return xp.where(low, y + digamma(xp, a) - xp.log(x) - 1 / x, y)
+def entropy_excess(xp, x):
+    """Return by how much x + log gamma(x) + (1 - x) psi(x), the entropy of a gamma distribution, is above that of a
+    normal distribution of its variance, log(2 pi e x) / 2; NaN below zero."""
+    low = x < 1
+    a = xp.where(low, x + 1, x)
+    y = from_one(a, ENTROPY)
+    y = xp.where(low, y - from_one(a, DIGAMMA) / a + 1.5 * xp.log1p(1 / x) - 1 / x, y)
+    return xp.where(x > 0, y, xp.where(x == 0, xp.full_like(y, -math.inf), xp.full_like(y, math.nan)))

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = later(
         "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
         "decoding": ["contrastive_decoding_logits", "logit_arithmetic", "top_k_top_p_filter"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
-        "evidence": ["dempster_combine", "dirichlet_evidence"],
+        "evidence": ["dempster_combine", "dirichlet_evidence", "evidential_mse_loss"],
         "exponential": ["log_softmax", "log_softmax_vjp", "log_sum_exp", "log_sum_exp_vjp", "softmax", "softmax_vjp"],
         "gaussian": ["factor_model_predictor", "gaussian_kl", "gaussian_sample", "highest_density_region"],
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
