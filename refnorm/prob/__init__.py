@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = later(
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
         "inverted": ["dual_inverted_softmax", "dynamic_inverted_softmax", "inverted_softmax", "inverted_softmax_vjp"],
         "minus_one": ["softmax_minus_one"],
+        "overtrust": ["over_trust_penalty", "penalized_beam_logits"],
         "scaling": ["sinkhorn", "sinkhorn_assignment", "sinkhorn_vjp"],
         "sparse": ["entmax", "entmax_vjp"],
         "stable": [
