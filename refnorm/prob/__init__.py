@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = later(
         "inverted": ["dual_inverted_softmax", "dynamic_inverted_softmax", "inverted_softmax", "inverted_softmax_vjp"],
         "minus_one": ["softmax_minus_one"],
         "overtrust": ["over_trust_penalty", "penalized_beam_logits"],
+        "ranking": ["soft_rank", "soft_rank_vjp"],
         "scaling": ["sinkhorn", "sinkhorn_assignment", "sinkhorn_vjp"],
         "sparse": ["entmax", "entmax_vjp"],
         "stable": [
