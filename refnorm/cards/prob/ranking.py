@@ -9,31 +9,24 @@ conventions(soft_rank, "fast-soft-sort", "direction ascending, l2: tau is its re
 
 
 def pooled(x, tau, *, first=1, falling=False, sums=False, plain=False):
-    """Pool adjacent violators, a row at a time; numbers are taken from the first of each block."""
+    """Pool adjacent violators, a row at a time."""
     y = np.full(x.shape, np.nan, x.dtype)
     for i in np.ndindex(x.shape[:-1]):
         row = -x[i] if falling else x[i]
         if not np.isfinite(row).all():
             continue
-        order, n, of = np.argsort(-row, kind="stable"), len(row), x.dtype.type
-        pools = []
-        for place in range(n):
-            pools.append((place, place + 1))
-            while not plain and len(pools) > 1 and near(row[order], *pools[-2], pools[-1][1], of(tau)):
-                _, end = pools.pop()
-                pools[-1] = pools[-1][0], end
-        for a, b in pools:
-            part = row[order[a:b]]
-            off = (part - part[0]) - np.mean(part - part[0])
-            middle = sum(range(a, b)) if sums else of((a + b - 1) / 2)
-            y[i][order[a:b]] = off / of(tau) + (n - 1 + first - middle)
+        order, n = np.argsort(-row, kind="stable"), len(row)
+        values, pools = [float(v) for v in row[order]], []
+        for place, value in enumerate(values):
+            pools.append((place, place + 1, value))  # where it starts and ends, and its mean
+            while not plain and len(pools) > 1 and pools[-2][2] - pools[-1][2] < tau * (place + 1 - pools[-2][0]) / 2:
+                (start, middle, mean), (_, end, other) = pools[-2:]
+                pools[-2:] = [(start, end, mean + (other - mean) * (end - middle) / (end - start))]
+        for start, end, mean in pools:
+            rank = sum(range(start, end)) if sums else (start + end - 1) / 2
+            for place in range(start, end):
+                y[i][order[place]] = (values[place] - mean) / tau + (n - 1 + first - rank)
     return y
-
-
-def near(row, a, b, c, tau):
-    start = row[a]
-    apart = np.mean(row[a:b] - start) - np.mean(row[b:c] - start)
-    return apart < tau * row.dtype.type((c - a) / 2)
 
 
 def wrong(name, kind, twin):
