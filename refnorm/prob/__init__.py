@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = later(
         "assignment": ["dec_target_distribution", "student_t_assignment"],
         "binning": ["categorical_project", "hl_gauss_project", "hl_gauss_project_vjp", "two_hot_project"],
         "calibration": ["affine_prior_calibration", "bayes_refined_prediction", "distribution_alignment"],
-        "decoding": ["contrastive_decoding_logits", "logit_arithmetic", "top_k_top_p_filter"],
+        "decoding": ["contrastive_decoding_logits", "dynamic_fusion_weights", "logit_arithmetic", "top_k_top_p_filter"],
         "divergence": ["hellinger_distance", "kl_divergence", "softmax_entropy", "total_variation_distance"],
         "evidence": ["dempster_combine", "dirichlet_evidence", "evidential_mse_loss"],
         "exponential": ["log_softmax", "log_softmax_vjp", "log_sum_exp", "log_sum_exp_vjp", "softmax", "softmax_vjp"],
