@@ -67,14 +67,12 @@ def dynamic_fusion_weights(x, new, old, *, high=2.0, count=21):
     tried = np.stack(np.meshgrid(*[np.arange(count) * WIDE(high) / (count - 1)] * experts, indexing="ij"), axis=-1)
     for i in np.ndindex(x.shape[:-1]):
         large, small = x[i], old[i]
+        wanted = [(divergence(new[t][i], small), divergence(small, new[t][i])) for t in range(experts)]
         best = np.inf
         for a in tried.reshape(-1, experts):
             moved = large + sum(a[t] * (new[t][i] - small) for t in range(experts))
             there, back = divergence(moved, large), divergence(large, moved)
-            off = sum(
-                (there - divergence(new[t][i], small)) ** 2 + (back - divergence(small, new[t][i])) ** 2
-                for t in range(experts)
-            )
+            off = sum((there - f) ** 2 + (back - b) ** 2 for f, b in wanted)
             if off < best:
                 best, alpha[i] = off, a
     return alpha
