@@ -39,7 +39,7 @@ ARRAYS = {
     "first_bias", "second", "second_bias", "third", "third_bias", "other_ids", "other_signs", "a_bias", "b_bias",
     "u_bias", "v_bias", "position", "offsets", "member", "left", "left_input", "right", "right_input", "last",
     "key_weight", "value_weight", "value", "edges", "labels", "bank", "atoms", "prior", "out_weight", "out_bias",
-    "target", "core", "c", "weights", "s", "rest", "values", "direction", "gallery_bank",
+    "target", "core", "c", "weights", "s", "rest", "values", "direction", "gallery_bank", "penalty",
 }  # fmt: skip
 
 

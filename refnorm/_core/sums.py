@@ -2,7 +2,7 @@
 
 from .._xp import dtype_name
 
-__all__ = ["half", "halved", "mean", "sum_pair", "total", "two_product", "two_sum"]
+__all__ = ["half", "halved", "mean", "quotient_pair", "sum_pair", "total", "two_product", "two_sum"]
 
 
 def two_sum(xp, a, b):
@@ -32,6 +32,13 @@ def two_product(a, b):
     p, high_a, high_b = a * b, halved(a), halved(b)
     low_a, low_b = a - high_a, b - high_b
     return p, ((high_a * high_b - p) + high_a * low_b + low_a * high_b) + low_a * low_b
+
+
+def quotient_pair(a, lost, b, more):
+    """Return (a + lost) / (b + more) in two parts."""
+    y = a / b
+    back, of_product = two_product(y, b)
+    return y, ((a - back) - of_product + lost - y * more) / b
 
 
 def sum_pair(xp, x):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import product
+
+import numpy as np
 
 from .._cases import case, normal
 from .._core.sums import total
 from .._core.thresholds import running_sum
 from .._registry import law, operator
 from .._xp import give_back, prepare, require_along, require_same_shape, require_shape, roomy, widen
+from .divergence import excess, outcomes
 from .exponential import distribution
 
 KINDS = ("against", "with")
@@ -257,6 +261,120 @@ def logit_arithmetic(x, new, old, alpha, /):
     return give_back(xp, total(xp, xp.concat(parts, axis=-1), roomy=roomy(x, wide))[..., 0], x)
 
 
+def both_ways(xp, x, other, *, roomy):
+    """Return the divergences of softmaxes, of the second from the first and of the first from the second."""
+    p, q, d = outcomes(xp, "scores", x, other, roomy=roomy)
+    return [total(xp, excess(xp, *given), roomy=roomy)[..., 0] for given in ((p, q, d), (q, p, -d))]
+
+
+def require_experts(x, new, old, high, count) -> None:
+    """Refuse scores that do not fit, an end of the search that is not above zero, and fewer than two weights."""
+    require_along(x, -1)
+    if new.ndim == 0 or new.shape[0] == 0:
+        raise ValueError(f"new must have shape (T, {', '.join(map(str, x.shape))}), got {tuple(new.shape)}")
+    require_shape("new", new, (new.shape[0], *x.shape))
+    require_same_shape("old", old, x)
+    require_number("high", high, lambda v: 0 < v < math.inf, "finite and above zero")
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"count must be an int, got {count!r}")
+    if count < 2:
+        raise ValueError(f"count must be at least 2, got {count}")
+
+
+def of_size_two(x, rng):
+    """Return rows of scores that differ by a few units, two experts and a small model."""
+    size = np.std(x)
+    x = 2 * (x - np.mean(x)) / (size if size > 0 else 1.0)
+    return [x, *(rng.normal(size=s) for s in ((1, *x.shape), x.shape))], {"count": 5}
+
+
+@operator(
+    paper="fan2024giant",
+    cases=[
+        case("one expert", normal(4, 8), normal(1, 4, 8), normal(4, 8), count=9),
+        case("two experts, loud high", normal(2, 6), normal(2, 2, 6), normal(2, 6), high=3.0, count=5),
+        case("loud count", normal(2, 3, 5), normal(1, 2, 3, 5, std=0.5), normal(2, 3, 5), high=1.0, count=3),
+        case("no rows", normal(0, 4), normal(1, 0, 4), normal(0, 4), count=3),
+    ],
+    bench=case("rows", normal(2, 32000), normal(1, 2, 32000), normal(2, 32000)),
+    rows=of_size_two,
+)
+def dynamic_fusion_weights(x, new, old, /, *, high=2.0, count=21):
+    r"""Find the weights of experts with which a large model moves as far from itself as each expert from the small one.
+
+    .. math:: \alpha = \arg\min \sum_t \bigl( D(\tilde P \| P) - D(Q_t \| Q) \bigr)^2
+        + \bigl( D(P \| \tilde P) - D(Q \| Q_t) \bigr)^2, \qquad
+        \tilde P = \mathrm{softmax} \Bigl( x + \sum_t \alpha_t (n_t - o) \Bigr)
+
+    over all combinations of `count` weights from 0 to `high`; P, Q and :math:`Q_t` are the softmaxes of x, o and
+    :math:`n_t`, and D is the Kullback-Leibler divergence.
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The scores of the large model, of shape (..., V).
+    new : array
+        Those of T tuned small models, n, of shape (T, ..., V).
+    old : array
+        Those of the small model before, o, of the shape of `x`.
+    high : float
+        The largest weight that is tried, above zero.
+    count : int
+        How many weights are tried for each expert, at least 2.
+
+    Returns
+    -------
+    array
+        The weights, (..., T), in the dtype, library and device of `x`. Of combinations that do as well the first
+        counts, with the last expert's weight rising fastest. A token at -inf in `x` has no part; a NaN, +inf, a row of
+        -inf, and -inf in a small model make NaN.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, `high` is no number, or `count` no
+        int.
+    ValueError
+        The shapes do not fit, there are no scores or no experts, `high` is not finite and above zero, or `count` is
+        below 2.
+
+    Notes
+    -----
+    :func:`logit_arithmetic` adds what experts have learned, with the weights of one row. `count` to the power of T
+    combinations are tried; for several experts the paper also tries one at a time, which is this with one expert each.
+
+    References
+    ----------
+    Fan et al., On Giant's Shoulders: Effortless Weak to Strong by Dynamic Logits Fusion, 2024, sections 3.2 and 3.3 (as
+    catalogued from the text; its search is not released).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> small, tuned = np.array([0.0, 1.0, 2.0]), np.array([[1.0, 1.0, 0.0]])
+    >>> refnorm.prob.dynamic_fusion_weights(small, tuned, small)  # large as the small one: all that it has learned
+    array([1.])
+    >>> refnorm.prob.dynamic_fusion_weights(5 * small, tuned, small)
+    array([2.])
+    """
+    xp, x, new, old = prepare(x, new, old, need=3)
+    require_experts(x, new, old, high, count)
+    wide, n, o = widen(xp, x, new, old)
+    spare = roomy(x, wide)
+    wide, experts = wide - xp.max(wide, axis=-1, keepdims=True), range(new.shape[0])
+    wanted = [both_ways(xp, n[t, ...], o, roomy=spare) for t in experts]
+    best = xp.full_like(wide[..., 0], math.inf)
+    alpha = [xp.full_like(best, math.nan) for _ in experts]
+    for tried in product([high * i / (count - 1) for i in range(count)], repeat=len(experts)):
+        moved = sum((a * (n[t, ...] - o) for t, a in enumerate(tried)), wide)
+        there, back = both_ways(xp, moved, wide, roomy=spare)
+        off = sum((there - f) ** 2 + (back - b) ** 2 for f, b in wanted)
+        better = off < best
+        best = xp.where(better, off, best)
+        alpha = [xp.where(better, xp.full_like(best, a), v) for a, v in zip(tried, alpha, strict=True)]
+    return give_back(xp, xp.stack(alpha, axis=-1), x)
+
+
 # ---- laws ----
 
 
@@ -294,3 +412,18 @@ def experts_come_one_by_one(f, x, new, old, alpha):
 @law(logit_arithmetic, normal(4, 8), normal(1, 4, 8), normal(4, 8))
 def large_as_the_small_one_becomes_the_tuned(f, x, new, old):
     return f(old, new, old, 0 * x[0, :1] + 1), new[0]
+
+
+@law(dynamic_fusion_weights, normal(4, 8), normal(1, 4, 8))
+def large_as_the_small_one_takes_all(f, old, new):
+    return f(old, new, old, count=9), np.ones((4, 1))
+
+
+@law(dynamic_fusion_weights, normal(4, 8), normal(1, 4, 8), normal(4, 8))
+def tokens_have_no_order(f, x, new, old):
+    return f(x[..., ::-1], new[..., ::-1], old[..., ::-1], count=9), f(x, new, old, count=9)
+
+
+@law(dynamic_fusion_weights, normal(4, 8), normal(2, 4, 8), normal(4, 8))
+def experts_in_another_order(f, x, new, old):
+    return f(x, new[::-1], old, count=5), f(x, new, old, count=5)[..., ::-1]

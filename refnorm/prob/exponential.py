@@ -99,7 +99,8 @@ def softmax(x, /, *, axis=-1, out=None):
     Notes
     -----
     The row's maximum is taken off first, which changes nothing and keeps every exponential at most 1. ONNX
-    before opset 13 flattened all axes from 1 on: ``axis=tuple(range(1, x.ndim))``.
+    before opset 13 flattened all axes from 1 on: ``axis=tuple(range(1, x.ndim))``. Temperature scaling, which
+    calibrates a classifier (Guo et al., 2017), is ``softmax(x / temperature)``.
 
     References
     ----------

@@ -8,7 +8,7 @@ from .._cases import case, normal
 from .._core.moments import sum_leading
 from .._core.sums import sum_pair, two_product, two_sum
 from .._registry import gradient, law, operator
-from .._xp import give_back, prepare, require_same_shape, roomy, widen
+from .._xp import device, give_back, prepare, require_same_shape, roomy, widen
 
 
 def require_bank(name, x, bank) -> None:
@@ -29,11 +29,19 @@ def require_sharpness(name, value) -> None:
         raise ValueError(f"{name} must be finite and not below zero, got {value!r}")
 
 
+def require_hubs(k) -> None:
+    """Refuse what is no count of members."""
+    if isinstance(k, bool) or not isinstance(k, int):
+        raise TypeError(f"k must be an int, got {k!r}")
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+
+
 def quotient(xp, x, banks, betas, *, roomy):
     """Return the product of inverted softmaxes of wide arrays, each exp(beta (x - m)) / sum exp(beta (bank - m)).
 
-    m is the bank's largest number in each column. What rounding takes from x - m, from sums of exponents, from the
-    sums and their product goes to the divisor; where it is 1 or above the exponent is too far out for it to matter.
+    m is the bank's largest number in each column. What rounding takes from exponents, sums and
+    their product goes to the divisor; where it is 1 or above the exponent is too far out for it to matter.
     """
     exponent, more, below = xp.zeros_like(x), xp.zeros_like(x), xp.ones_like(x)
     for bank, beta in zip(banks, betas, strict=True):
@@ -42,9 +50,10 @@ def quotient(xp, x, banks, betas, *, roomy):
         e = xp.exp(beta * (columns - largest))
         s, rest = (xp.sum(e, axis=-1, keepdims=True), 0 * largest) if roomy else sum_pair(xp, e)
         d, lost = two_sum(xp, x, -largest[:, 0])
-        exponent, rounded = two_sum(xp, exponent, beta * d)
+        scaled, of_scale = two_product(d, xp.full_like(d, beta))
+        exponent, rounded = two_sum(xp, exponent, scaled)
         below, of_product = two_product(below, s[:, 0])
-        more = more + rounded + beta * lost - (rest / s)[:, 0] - of_product / below
+        more = more + rounded + of_scale + beta * lost - (rest / s)[:, 0] - of_product / below
     more = xp.where(xp.abs(more) < 1, more, xp.zeros_like(more))
     return xp.exp(exponent) / (below + below * xp.expm1(-more))
 
@@ -233,6 +242,75 @@ def dual_inverted_softmax(x, bank, gallery_bank, /, *, beta=1 / 1.99, gallery_be
     return give_back(xp, y, x)
 
 
+@operator(
+    paper="wang2023balance",
+    cases=[
+        case("all are hubs", normal(3, 4), normal(2, 4), beta=2.0, k=9),
+        case("all of many", normal(4, 6), normal(5, 6), k=6, beta=1.5),
+        case("rows", normal(6, 8), normal(3, 8), beta=2.0),
+        case("loud beta, two each", normal(7, 9), normal(2, 9), beta=1.5, k=2),
+        case("more axes", normal(2, 5, 6), normal(2, 6), beta=0.5),
+        case("no rows", normal(0, 4), normal(3, 4)),
+    ],
+    bench=case("rows", normal(1024, 1024), normal(64, 1024), beta=2.0),
+    rows=lambda x, rng: ([x, x[::-1]], {"beta": 2.0}),
+)
+def dynamic_inverted_softmax(x, bank, /, *, beta=20.0, k=1):
+    r"""Take the inverted softmax of those queries only whose nearest member is a hub of the bank.
+
+    .. math:: y_{qg} = \begin{cases} e^{\beta s_{qg}} / \sum_b e^{\beta S_{bg}} & \arg\max_h s_{qh} \in A \\
+        s_{qg} & \text{otherwise} \end{cases}, \qquad A = \bigcup_b \text{the } k \text{ largest of } S_b
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The similarities s of queries and the G members of a gallery, of shape (..., G).
+    bank : array
+        The similarities S of the bank's queries and the same members, of shape (B, G), B at least 1.
+    beta : float
+        The sharpness, not below zero, in units of 1 / x.
+    k : int
+        How many members each query of the bank makes a hub, at least 1.
+
+    Returns
+    -------
+    array
+        The shape, dtype, library and device of `x`. The rows of other queries come back as they are, no exponentials:
+        compare within a row only. Of equal similarities the first counts as the largest; a NaN of the bank is no hub,
+        one of `x` counts as the largest.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or `beta` is no number or `k` no int.
+    ValueError
+        `bank` has no row or not the columns of `x`, `x` has none, `beta` is negative or not finite, or `k` is below 1.
+
+    References
+    ----------
+    Wang et al., Balance Act: Mitigating Hubness in Cross-Modal Retrieval with Query and Gallery Banks, 2023; the rule
+    is that of QB-Norm (as catalogued from both released codes).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x, bank = np.array([[0.0, -1.0], [-1.0, 0.0]]), np.array([[0.0, -2.0], [0.0, -2.0]])  # the hub is member 0
+    >>> refnorm.prob.dynamic_inverted_softmax(x, bank, beta=1.0).round(3)
+    array([[ 0.5  ,  1.359],
+           [-1.   ,  0.   ]])
+    """
+    xp, x, bank = prepare(x, bank, need=2)
+    require_bank("bank", x, bank)
+    require_sharpness("beta", beta)
+    require_hubs(k)
+    wide, others = widen(xp, x, bank)
+    y = quotient(xp, wide, [others], [beta], roomy=roomy(x, wide))
+    rank = xp.argsort(xp.argsort(-others, axis=-1, stable=True), axis=-1, stable=True)
+    hub = xp.any((rank < k) & ~xp.isnan(others), axis=0)
+    nearest = xp.arange(x.shape[-1], device=device(x)) == xp.argmax(wide, axis=-1, keepdims=True)
+    return give_back(xp, xp.where(xp.any(nearest & hub, axis=-1, keepdims=True), y, wide), x)
+
+
 # ---- laws ----
 
 
@@ -268,3 +346,15 @@ def the_banks_are_alike(f, x, bank, other):
 def one_shift_for_all(f, x, bank, other):
     how, shift = {"beta": 2.0, "gallery_beta": 1.0}, x[:1]
     return f(x + shift, bank + shift, other + shift, **how), f(x, bank, other, **how)
+
+
+@law(dynamic_inverted_softmax, normal(6, 8), normal(3, 8))
+def where_all_are_hubs_banks_add(f, x, bank):
+    how = {"beta": 0.5, "k": 8}
+    return 1 / f(x, bank, **how), 1 / f(x, bank[:1], **how) + 1 / f(x, bank[1:], **how)
+
+
+@law(dynamic_inverted_softmax, normal(6, 8))
+def with_itself_columns_sum_to_one(f, x):
+    total = f(x, x, beta=2.0).sum(axis=0)
+    return total, total * 0 + 1

@@ -64,7 +64,10 @@ def ulps(got, exact, dtype=None, of=None):
 
 
 def condition(name, arrays, options, dtype, seed=0):
-    """Return, per output, by how many ulps each exact number moves when every input moves by one unit, and 1."""
+    """Return, per output, by how many ulps each exact number moves when every input moves by one unit, and 1.
+
+    An infinity that stays one does not move.
+    """
     rng = np.random.default_rng(seed)
     wide, size = widened(arrays), largest if decomposes(name) else np.abs
     still = judged(name, outputs(oracle(name)(*wide, **options)))
@@ -72,7 +75,8 @@ def condition(name, arrays, options, dtype, seed=0):
     for _ in range(32):
         moved = [a + unit(size(a), dtype) * rng.choice([-1, 1], a.shape) if is_float(a) else a for a in wide]
         for most, y, there in zip(far, judged(name, outputs(oracle(name)(*moved, **options))), still, strict=True):
-            np.maximum(most, np.abs(np.asarray(y, WIDE) - there), out=most)
+            with np.errstate(invalid="ignore"):
+                np.maximum(most, np.where(y == there, 0, np.abs(np.asarray(y, WIDE) - there)), out=most)
     return [1 + size(most) / unit(size(np.asarray(y, WIDE)), dtype) for most, y in zip(far, still, strict=True)]
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 import refnorm
-from refnorm.prob import contrastive_decoding_logits, logit_arithmetic, softmax, top_k_top_p_filter
+from refnorm.prob import (
+    contrastive_decoding_logits,
+    dynamic_fusion_weights,
+    kl_divergence,
+    logit_arithmetic,
+    softmax,
+    top_k_top_p_filter,
+)
 
 NAN, INF = float("nan"), float("inf")
 X = np.log(np.array([0.125, 0.5, 0.125, 0.25]))
@@ -67,6 +74,28 @@ def test_arithmetic():
     assert logit_arithmetic(x, new[:0], old, np.zeros(0)).tolist() == x.tolist()
 
 
+def test_weights_by_hand():
+    """Half of the scores' difference from a flat model is the difference of another: so is its weight 1/2."""
+    x, o, n = np.zeros((1, 2)), np.zeros((1, 2)), np.log(np.array([[[1.0, 4.0]]]))
+    assert dynamic_fusion_weights(x, n, o).tolist() == [[1.0]]
+    # an expert and its like: each half, among thirds and halves of 1
+    assert dynamic_fusion_weights(x, np.concat([n, 0 * n]), o, high=1.0, count=3)[0, 0] == 0.5
+    steep = np.log(np.array([[1.0, 1e6]]))  # nothing moves it far enough
+    assert dynamic_fusion_weights(steep, n, o, high=1.5).tolist() == [[1.5]]
+    assert np.isnan(dynamic_fusion_weights(np.array([NAN, 0.0]), n[:, 0], o[0])).all()
+
+
+def test_weights_reach_both_divergences():
+    rng = np.random.default_rng(0)
+    x, n, o = rng.normal(size=(3, 7)), rng.normal(size=(1, 3, 7)), rng.normal(size=(3, 7))
+    kl = lambda a, b: kl_divergence(a, b, kind="scores")
+    off = []
+    for a in np.linspace(0, 2, 21):
+        y = x + a * (n[0] - o)
+        off.append((kl(y, x) - kl(n[0], o)) ** 2 + (kl(x, y) - kl(o, n[0])) ** 2)
+    assert np.array_equal(dynamic_fusion_weights(x, n, o)[:, 0], np.linspace(0, 2, 21)[np.argmin(off, axis=0)])
+
+
 def test_refusals():
     x = np.ones((2, 3))
     for call, error, said in [
@@ -82,6 +111,12 @@ def test_refusals():
         (lambda: logit_arithmetic(x, x, x, np.ones(2)), ValueError, r"new must have shape \(2, 2, 3\)"),
         (lambda: logit_arithmetic(x, x[None], x, x), ValueError, r"alpha must have shape \(T,\)"),
         (lambda: logit_arithmetic(x, x[None], x[0], np.ones(1)), ValueError, "old must have shape"),
+        (lambda: dynamic_fusion_weights(X, X[None, :2], X), ValueError, "new must have shape"),
+        (lambda: dynamic_fusion_weights(X, X[None][:0], X), ValueError, r"new must have shape \(T, 4\)"),
+        (lambda: dynamic_fusion_weights(X, X[None], X[:2]), ValueError, "old must have shape"),
+        (lambda: dynamic_fusion_weights(X, X[None], X, high=0.0), ValueError, "high must be finite and above zero"),
+        (lambda: dynamic_fusion_weights(X, X[None], X, count=1), ValueError, "count must be at least 2"),
+        (lambda: dynamic_fusion_weights(X, X[None], X, count=2.0), TypeError, "count must be an int"),
     ]:
         with pytest.raises(error, match=said):
             call()

@@ -5,6 +5,7 @@ import pytest
 
 from refnorm.prob import (
     dual_inverted_softmax,
+    dynamic_inverted_softmax,
     inverted_softmax,
     inverted_softmax_vjp,
     softmax,
@@ -18,6 +19,15 @@ def test_by_hand():
     assert np.allclose(inverted_softmax(X, BANK, beta=2.0), [[0.1, 0.125], [3.6, 0.5]], rtol=1e-15)
     both = dual_inverted_softmax(X, BANK, BANK[:1], beta=1.0, gallery_beta=1.0)
     assert np.allclose(both, [[0.25, 0.125], [9.0, 0.5]], rtol=1e-15)
+
+
+def test_dynamic_by_hand():
+    hubs = dynamic_inverted_softmax(X, BANK, beta=1.0)  # of 1, 2 and 3, 2 the largest are members 1 and 0
+    assert np.allclose(hubs, [[0.25, 0.25], [1.5, 0.5]], rtol=1e-15)
+    hubs = dynamic_inverted_softmax(X[:, ::-1], BANK[:1], beta=1.0)  # the hub is member 1
+    assert np.allclose(hubs, [np.log([1.0, 1.0]), [2.0, 3.0]], rtol=1e-15)
+    hubs = dynamic_inverted_softmax(X[:, ::-1], BANK[:1], beta=1.0, k=2)
+    assert np.allclose(hubs, [[1.0, 0.5], [2.0, 3.0]], rtol=1e-15)
 
 
 def test_no_factor_overflows_where_the_product_does_not():
@@ -52,6 +62,8 @@ def test_refusals():
         (lambda: inverted_softmax(X, BANK, beta="1"), TypeError, "beta must be a real number, got str"),
         (lambda: dual_inverted_softmax(X, BANK, BANK[:, :1]), ValueError, r"gallery_bank must have shape \(B, 2\)"),
         (lambda: dual_inverted_softmax(X, BANK, BANK, gallery_beta=-1.0), ValueError, "gallery_beta must be finite"),
+        (lambda: dynamic_inverted_softmax(X, BANK, k=0), ValueError, "k must be at least 1"),
+        (lambda: dynamic_inverted_softmax(X, BANK, k=1.0), TypeError, "k must be an int"),
     ]:
         with pytest.raises(error, match=said):
             call()

@@ -3,13 +3,19 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...prob.decoding import contrastive_decoding_logits, logit_arithmetic, top_k_top_p_filter
+from ...prob.decoding import (
+    contrastive_decoding_logits,
+    dynamic_fusion_weights,
+    logit_arithmetic,
+    top_k_top_p_filter,
+)
 
 conventions(top_k_top_p_filter, "transformers", "top_k is off at 0, here at None", tau=1.0, k=50)
 conventions(contrastive_decoding_logits, "vcd", "the function's, as catalogued", alpha=0.5, beta=0.1)
 conventions(contrastive_decoding_logits, "llava-align", "the scripts, as catalogued", alpha=1.0, beta=0.1)
 conventions(contrastive_decoding_logits, "ritual", "as catalogued", alpha=3.0, beta=0.1, kind="with")
 conventions(logit_arithmetic, "paper", "raw scores; so in proxy tuning")
+conventions(dynamic_fusion_weights, "paper", "from 0 to 2; the search itself is not released", high=2.0)
 
 
 def filtered(x, tau, k, p, *, before=True, fill=-np.inf):
@@ -92,3 +98,50 @@ wrong_sum("from the large model", "statistic", lambda x, n, o, a: summed(x, n, x
 wrong_sum("old scores left in", "statistic", lambda x, n, o, a: summed(x, n, 0 * o, a))
 wrong_sum("mean of the experts", "denominator", lambda x, n, o, a: summed(x, n, o, a / len(a) / 2))
 honest(logit_arithmetic, "NumPy")(lambda x, new, old, alpha, /: summed(x, new, old, alpha))
+
+
+def divergences(a, b):
+    """Return the divergence of softmaxes both ways, each of terms that are not negative."""
+    logs = []
+    for v in (a, b):
+        z = v - v.max(axis=-1, keepdims=True)
+        logs.append(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        d = np.where((logs[0] == -np.inf) & (logs[1] == -np.inf), 0, logs[0] - logs[1])
+        there, back = np.exp(logs[0]) * (d + np.expm1(-d)), np.exp(logs[1]) * (np.expm1(d) - d)
+    # where an exponential overflows, its product is the other share
+    there = np.where(d < -700, np.exp(logs[1]) + np.exp(logs[0]) * (d - 1), there)
+    back = np.where(d > 700, np.exp(logs[0]) - np.exp(logs[1]) * (1 + d), back)
+    return there.sum(axis=-1), back.sum(axis=-1)
+
+
+def fused(x, new, old, high, count, *, ways=(0, 1), alone=False, steps=0, swap=False):
+    wide, n, o = (v.astype("float64") for v in (x, new, old))
+    wide = wide - wide.max(axis=-1, keepdims=True)
+    wanted = [divergences(n[t], o)[:: -1 if swap else 1] for t in range(len(n))]
+    line = high * np.arange(count + steps) / (count + steps - 1)
+    best, alpha = np.full(x.shape[:-1], np.inf), np.full((*x.shape[:-1], len(n)), np.nan)
+    for a in np.stack(np.meshgrid(*[line] * len(n), indexing="ij"), axis=-1).reshape(-1, len(n)):
+        got = divergences(wide + sum(a[t] * (n[t] - (0 if alone else o)) for t in range(len(n))), wide)
+        off = sum((got[w] - one[w]) ** 2 for one in wanted for w in ways)
+        better = off < best
+        best = np.where(better, off, best)
+        alpha[better] = a
+    return alpha.astype(x.dtype)
+
+
+def wrong_weights(name, kind, **how):
+    @mistake(dynamic_fusion_weights, name, kind=kind)
+    def _(x, new, old, /, *, high=2.0, count=21):
+        return fused(x, new, old, high, count, **how)
+
+
+wrong_weights("one direction alone", "statistic", ways=(0,))
+wrong_weights("the other direction alone", "statistic", ways=(1,))
+wrong_weights("directions exchanged", "order", swap=True)
+wrong_weights("scores of experts, not their differences", "statistic", alone=True)
+wrong_weights("count steps, not weights", "edges", steps=1)
+mistake(dynamic_fusion_weights, "high of 2", kind="option not read")(
+    lambda x, new, old, /, *, high=2.0, count=21: fused(x, new, old, 2.0, count)
+)
+honest(dynamic_fusion_weights, "NumPy")(lambda x, new, old, /, *, high=2.0, count=21: fused(x, new, old, high, count))

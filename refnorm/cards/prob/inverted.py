@@ -3,10 +3,11 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake, survivor
-from ...prob.inverted import dual_inverted_softmax, inverted_softmax
+from ...prob.inverted import dual_inverted_softmax, dynamic_inverted_softmax, inverted_softmax
 
 conventions(inverted_softmax, "code", "DBNorm IS, not in log space", beta=20.0)
 conventions(dual_inverted_softmax, "code", "DBNorm dual IS, x in both factors", beta=1 / 1.99, gallery_beta=3.0)
+conventions(dynamic_inverted_softmax, "code", "QB-Norm: the rows of others stay similarities", beta=20.0, k=1)
 
 
 def inverted(x, bank, beta, axis=0, reduce=np.sum, log=False):
@@ -58,6 +59,30 @@ wrong_dual("means over the banks", "denominator", lambda x, s, t, b, c: dual(x, 
 honest(dual_inverted_softmax, "NumPy")(
     lambda x, bank, gallery_bank, /, *, beta=1 / 1.99, gallery_beta=3.0: dual(x, bank, gallery_bank, beta, gallery_beta)
 )
+
+
+def dynamic(x, bank, beta, k, others=lambda x: x, turned=False):
+    order = np.argsort(-bank, axis=-1, kind="stable")[:, :k]
+    hub = np.zeros(x.shape[-1], bool)
+    for row, places in zip(bank, order, strict=True):
+        hub[places[~np.isnan(row[places])]] = True
+    hit = (hub != turned)[np.argmax(x, axis=-1)][..., None]
+    return np.where(hit, inverted(x, bank, beta), others(x))
+
+
+def wrong_dynamic(name, kind, twin):
+    mistake(dynamic_inverted_softmax, name, kind=kind)(lambda x, bank, /, *, beta=20.0, k=1: twin(x, bank, beta, k))
+
+
+wrong_dynamic("all queries", "option not read", lambda x, bank, beta, k: inverted(x, bank, beta))
+wrong_dynamic("no query", "option not read", lambda x, bank, beta, k: x)
+wrong_dynamic("one hub of each", "option not read", lambda x, bank, beta, k: dynamic(x, bank, beta, 1))
+wrong_dynamic("those whose nearest is no hub", "sign", lambda x, bank, beta, k: dynamic(x, bank, beta, k, turned=True))
+wrong_dynamic(
+    "exponentials of the others", "statistic", lambda x, bank, beta, k: dynamic(x, bank, beta, k, lambda x: np.exp(x))
+)
+honest(dynamic_inverted_softmax, "NumPy")(lambda x, bank, /, *, beta=20.0, k=1: dynamic(x, bank, beta, k))
+
 
 # ---- mutants that no check sees ----
 # With one bank the product of sums is 1 times a sum, exact however it is split: two banks, in dual_inverted_softmax,

@@ -45,3 +45,34 @@ def logit_arithmetic(x, new, old, alpha):
     for a, n in zip(alpha, new, strict=True):
         y = y + a * (n - old)
     return y
+
+
+def shares(row):
+    """Return a softmax and its logarithm."""
+    z = row - row.max()
+    z = z - np.log(np.exp(z).sum())
+    return np.exp(z), z
+
+
+def divergence(a, b):
+    """KL(a || b) of scores, in a form of which no term is negative."""
+    (p, x), (q, y) = shares(a), shares(b)
+    d = x - y
+    return np.where(p == 0, q, p * (d + np.expm1(-d))).sum()
+
+
+def dynamic_fusion_weights(x, new, old, *, high=2.0, count=21):
+    experts = len(new)
+    alpha = np.full((*x.shape[:-1], experts), np.nan, WIDE)
+    tried = np.stack(np.meshgrid(*[np.arange(count) * WIDE(high) / (count - 1)] * experts, indexing="ij"), axis=-1)
+    for i in np.ndindex(x.shape[:-1]):
+        large, small = x[i], old[i]
+        wanted = [(divergence(new[t][i], small), divergence(small, new[t][i])) for t in range(experts)]
+        best = np.inf
+        for a in tried.reshape(-1, experts):
+            moved = large + sum(a[t] * (new[t][i] - small) for t in range(experts))
+            there, back = divergence(moved, large), divergence(large, moved)
+            off = sum((there - f) ** 2 + (back - b) ** 2 for f, b in wanted)
+            if off < best:
+                best, alpha[i] = off, a
+    return alpha

@@ -25,3 +25,14 @@ def dual_inverted_softmax(x, bank, gallery_bank, *, beta=1 / 1.99, gallery_beta=
         m, rest = log_sums(b, sharpness)
         y = y + (WIDE(sharpness) * (x - m) - rest)
     return np.exp(y)
+
+
+def dynamic_inverted_softmax(x, bank, *, beta=20.0, k=1):
+    hubs = set()
+    for row in bank:
+        left = [g for g in range(len(row)) if not np.isnan(row[g])]
+        hubs |= set(sorted(left, key=lambda g: -row[g])[:k])
+    y = inverted_softmax(x, bank, beta=beta)
+    for q in np.ndindex(x.shape[:-1]):
+        y[q] = y[q] if int(np.argmax(x[q])) in hubs else x[q]
+    return y
