@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = later(
             "relu_random_features",
             "taylor_softmax_features",
         ],
-        "gradient": ["fira_scale", "galore_adam_step", "norm_growth_limiter", "perp_grad"],
+        "gradient": ["fira_scale", "galore_adam_step", "norm_growth_limiter", "perp_grad", "svd_projector"],
         "grassmann": ["grassmann_logits", "grassmann_logits_vjp"],
         "hadamard": [
             "fastfood_project",
