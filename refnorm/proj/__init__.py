@@ -23,7 +23,13 @@ __getattr__, __dir__, __all__ = later(
             "taylor_softmax_features",
         ],
         "gradient": ["fira_scale", "galore_adam_step", "norm_growth_limiter", "perp_grad", "svd_projector"],
-        "grassmann": ["grassmann_logits", "grassmann_logits_vjp"],
+        "grassmann": [
+            "grassmann_exp",
+            "grassmann_logits",
+            "grassmann_logits_vjp",
+            "grassmann_retract",
+            "principal_angles",
+        ],
         "hadamard": [
             "fastfood_project",
             "fastfood_project_vjp",
