@@ -61,7 +61,7 @@ __getattr__, __dir__, __all__ = later(
             "subspace_remove",
         ],
         "target": ["direct_random_target_delta", "local_target_update", "random_target_projection"],
-        "tensor": ["cp_conv", "cp_reconstruct", "mode_product", "tucker_reconstruct"],
+        "tensor": ["cp_conv", "cp_reconstruct", "hosvd", "mode_product", "tucker_reconstruct"],
         "umap": ["fuzzy_union"],
     },
 )
