@@ -52,7 +52,7 @@ __getattr__, __dir__, __all__ = later(
         "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["svd_linear", "svd_linear_vjp"],
-        "spectral": ["spectral_mode_mixing"],
+        "spectral": ["spectral_mode_mixing", "spectral_weight_std"],
         "subspace": [
             "fit_position_directions",
             "subspace_direction_loss",
