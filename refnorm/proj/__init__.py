@@ -39,7 +39,7 @@ __getattr__, __dir__, __all__ = later(
         "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
         "lora": ["lora_linear", "lora_linear_vjp", "sparse_low_rank_linear", "sparse_low_rank_linear_vjp"],
         "low_rank": ["energy_rank", "greedy_rank_allocation", "low_rank_gradient_step", "truncated_svd"],
-        "mimic": ["slice_rotated_weights"],
+        "mimic": ["atomic_feature_mimicking", "slice_rotated_weights"],
         "mixture": ["subspace_mixture_denoiser"],
         "ordered": [
             "hierarchical_group_lasso",
