@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = later(
             "project_simplex",
             "project_simplex_vjp",
         ],
+        "correlation": ["cca", "multiview_cca"],
         "cur": ["cur_decomposition", "cur_scores"],
         "etf": ["equiangular_basis", "mutual_coherence", "simplex_etf", "simplex_vertices", "sparse_etf_energy"],
         "features": [
