@@ -14,6 +14,8 @@ __getattr__, __dir__, __all__ = later(
             "project_simplex",
             "project_simplex_vjp",
         ],
+        "correlation": ["cca", "multiview_cca"],
+        "cur": ["cur_decomposition", "cur_scores"],
         "etf": ["equiangular_basis", "mutual_coherence", "simplex_etf", "simplex_vertices", "sparse_etf_energy"],
         "features": [
             "orthogonal_gaussian_matrix",
@@ -22,8 +24,14 @@ __getattr__, __dir__, __all__ = later(
             "relu_random_features",
             "taylor_softmax_features",
         ],
-        "gradient": ["fira_scale", "galore_adam_step", "norm_growth_limiter", "perp_grad"],
-        "grassmann": ["grassmann_logits", "grassmann_logits_vjp"],
+        "gradient": ["fira_scale", "galore_adam_step", "norm_growth_limiter", "perp_grad", "svd_projector"],
+        "grassmann": [
+            "grassmann_exp",
+            "grassmann_logits",
+            "grassmann_logits_vjp",
+            "grassmann_retract",
+            "principal_angles",
+        ],
         "hadamard": [
             "fastfood_project",
             "fastfood_project_vjp",
@@ -32,8 +40,8 @@ __getattr__, __dir__, __all__ = later(
         ],
         "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
         "lora": ["lora_linear", "lora_linear_vjp", "sparse_low_rank_linear", "sparse_low_rank_linear_vjp"],
-        "low_rank": ["low_rank_gradient_step", "truncated_svd"],
-        "mimic": ["slice_rotated_weights"],
+        "low_rank": ["energy_rank", "greedy_rank_allocation", "low_rank_gradient_step", "truncated_svd"],
+        "mimic": ["atomic_feature_mimicking", "slice_rotated_weights"],
         "mixture": ["subspace_mixture_denoiser"],
         "ordered": [
             "hierarchical_group_lasso",
@@ -46,7 +54,7 @@ __getattr__, __dir__, __all__ = later(
         "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["svd_linear", "svd_linear_vjp"],
-        "spectral": ["spectral_mode_mixing"],
+        "spectral": ["spectral_mode_mixing", "spectral_weight_std"],
         "subspace": [
             "fit_position_directions",
             "subspace_direction_loss",
@@ -55,7 +63,7 @@ __getattr__, __dir__, __all__ = later(
             "subspace_remove",
         ],
         "target": ["direct_random_target_delta", "local_target_update", "random_target_projection"],
-        "tensor": ["cp_conv", "cp_reconstruct", "mode_product", "tucker_reconstruct"],
+        "tensor": ["cp_conv", "cp_reconstruct", "hosvd", "mode_product", "tucker_reconstruct"],
         "umap": ["fuzzy_union"],
     },
 )

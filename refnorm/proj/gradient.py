@@ -11,6 +11,7 @@ from .._cases import case, normal, orthonormal, positive
 from .._core.norms import length, square_scale
 from .._core.products import inner
 from .._core.sums import total
+from .._core.triples import leading, require_matrices, require_rank
 from .._registry import law, operator
 from .._xp import give_back, prepare, require_along, require_same_shape, require_shape, require_switch, roomy, widen
 
@@ -247,6 +248,74 @@ def fira_scale(x, basis, other, /, *, alpha=1.0, eps=1e-8):
     return give_back(xp, alpha * product(xp, p, n, roomy=spare) + sizes[0] / (sizes[1] + eps) * rest, x)
 
 
+@operator(
+    paper="chen2024fira",
+    cases=[
+        case("wide", normal(3, 6), rank=2),
+        case("tall", normal(6, 4), rank=2),
+        case("square", normal(4, 4), rank=3),
+        case("left", normal(2, 5, 3), rank=1, side="left"),
+        case("right", normal(3, 5), rank=2, side="right"),
+        case("all, of no matrices", normal(0, 3, 4)),
+    ],
+    bench=case("wide", normal(128, 256), rank=2),
+    rows=lambda x, rng: ([x[:6] / (1 + abs(x).max())], {"rank": 2}),
+)
+def svd_projector(x, /, *, rank=None, side="auto"):
+    r"""Return the leading singular vectors of gradients: the basis that their moments are to live in.
+
+    .. math:: X = U \, \mathrm{diag}(s) \, V^T, \qquad
+        P = \begin{cases} U_{:,:r} & \text{left: fewer rows than columns} \\ V_{:,:r} & \text{right} \end{cases}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        Gradients, of shape (..., m, n).
+    rank : int, optional
+        How many vectors, r, of 1 to min(m, n); all when left out.
+    side : str
+        "left" or "right" vectors, or "auto": the shorter side, and of square gradients the right.
+
+    Returns
+    -------
+    array
+        Orthonormal columns, (..., m, r) or (..., n, r), in the dtype, library and device of `x`, by falling singular
+        value; signs are those of :func:`truncated_svd`. A NaN or an infinity makes its whole matrix NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers, or `rank` is no int.
+    ValueError
+        `x` is no matrix or an empty one, `rank` is out of its range, or `side` is another word.
+
+    Notes
+    -----
+    From the left a gradient is reduced to P^T X and comes back as P P^T X, from the right to X P and X P P^T: what is
+    lost has the squared length of the other singular values. :func:`galore_adam_step` takes left vectors; of a tall
+    gradient hand it the transpose and this basis. Where values tie or vanish, vectors may be turned among themselves.
+
+    References
+    ----------
+    Chen et al., Fira, 2024 (not read again: as catalogued from its code, which is GaLore's).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.proj.svd_projector(np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0]]), rank=1).tolist()
+    [[1.0], [0.0]]
+    """
+    xp, x = prepare(x)
+    require_matrices("x", x)
+    r = require_rank(rank, min(x.shape[-2:]))
+    if side not in ("auto", "left", "right"):
+        raise ValueError(f"side must be auto, left or right, got {side!r}")
+    (wide,) = widen(xp, x)
+    u, _, v = leading(xp, wide, r)
+    right = x.shape[-2] >= x.shape[-1] if side == "auto" else side == "right"
+    return give_back(xp, v if right else u, x)
+
+
 def remaining(rate, step) -> float:
     """Return 1 - rate^step without cancellation."""
     return -math.expm1(step * math.log(rate)) if rate > 0 else 1.0
@@ -396,3 +465,21 @@ def first_step_is_a_sign(f, x, p):
 @law(galore_adam_step, normal(4, 7), orthonormal(4, 2), normal(2, 7), positive(2, 7))
 def scale_is_a_factor(f, x, p, m, v):
     return f(x, p, m, v, step=3, scale=-2.0)[0], -2 * f(x, p, m, v, step=3)[0]
+
+
+@law(svd_projector, normal(6, 4))
+def columns_are_orthonormal(f, x):
+    p = f(x, rank=3)
+    return p.T @ p, np.eye(3, dtype=x.dtype)
+
+
+@law(svd_projector, normal(4, 4))
+def sides_are_those_of_the_transpose(f, x):
+    p, q = f(x, rank=2, side="left"), f(x.T, rank=2, side="right")
+    return p @ p.T, q @ q.T
+
+
+@law(svd_projector, normal(4, 4))
+def reduced_columns_are_at_right_angles(f, x):
+    y = x @ f(x, rank=3)
+    return y.T @ y, np.eye(3, dtype=x.dtype) * (y * y).sum(axis=0)

@@ -1,15 +1,19 @@
-"""The nearest matrix of a rank: leading singular triples."""
+"""The nearest matrix of a rank: leading singular triples, and how many of them."""
 
 from __future__ import annotations
 
 import math
+import operator as op
 
 import numpy as np
 
-from .._cases import case, normal
+from .._cases import case, integers, normal, positive
+from .._core.norms import power_scale
+from .._core.sums import total
+from .._core.thresholds import running_sum
 from .._core.triples import leading, require_matrices, require_rank
 from .._registry import law, operator
-from .._xp import give_back, prepare, require_same_shape, widen
+from .._xp import give_back, prepare, require_along, require_indices, require_same_shape, roomy, widen
 
 
 @operator(
@@ -139,6 +143,159 @@ def low_rank_gradient_step(x, direction, /, *, step=1.0, rank=None):
     return give_back(xp, xp.matmul(u * s[..., None, :], xp.matrix_transpose(v)), x)
 
 
+@operator(
+    paper=("sun2024svfit", "chen2024mixture"),
+    cases=[
+        case("values", positive(9), ratio=0.9),
+        case("signed, in no order", normal(6, 11), ratio=0.7),
+        case("squares", normal(2, 4, 7), p=2, ratio=0.8),
+        case("all of it", normal(3, 5), ratio=1.0),
+        case("no rows", normal(0, 4)),
+    ],
+    bench=case("rows", normal(1024, 1024)),
+    rows=lambda x, rng: ([x], {"p": 2, "ratio": 0.8}),
+)
+def energy_rank(x, /, *, ratio=0.99, p=1):
+    r"""Count how many of the largest numbers hold a share of the sum of all, and say what share they hold.
+
+    .. math:: r = \min \{ k \ge 1 : q_k \ge \rho \}, \qquad
+        q_k = \sum_{i \le k} |x_{(i)}|^p \Big/ \sum_i |x_i|^p, \qquad |x_{(1)}| \ge |x_{(2)}| \ge \dots
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        Singular values, or activations of tokens, in any order: of shape (..., n).
+    ratio : float
+        The share :math:`\rho` that is to be held, above 0, at most 1.
+    p : float
+        The power :math:`p`, above 0: 1 sums singular values, 2 what they explain of squares.
+
+    Returns
+    -------
+    tuple of arrays
+        (r, q_r), of shape (...), in the library and on the device of `x`: integers from 1 to n, and shares in the dtype
+        of `x`. Zeros are held by one of them. A NaN asks for all n, an infinity for itself; the share of either is NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers, or an option is no number.
+    ValueError
+        The last axis is empty, or an option is out of its range.
+
+    Notes
+    -----
+    Asked the other way round: the numbers left out may hold :math:`1 - \rho` at most. That sum starts with the smallest
+    and keeps their digits, so that a ratio of 1 leaves out zeros and nothing else.
+
+    References
+    ----------
+    Sun et al., SVFit, 2024; Chen et al., Mixture of Hidden-Dimensions Transformer, 2024 (as catalogued, where neither
+    text says which power is meant).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> rank, held = refnorm.proj.energy_rank(np.array([[1.0, 8.0, 0.5, 0.5], [1.0, 1.0, 1.0, 1.0]]), ratio=0.7)
+    >>> rank.tolist(), held.tolist()
+    ([1, 3], [0.8, 0.75])
+    """
+    xp, x = prepare(x)
+    require_along(x, -1)
+    if not 0 < ratio <= 1:
+        raise ValueError(f"ratio must be above 0 and at most 1, got {ratio!r}")
+    if not 0 < p < math.inf:
+        raise ValueError(f"p must be finite and above 0, got {p!r}")
+    (wide,) = widen(xp, x)
+    powers = xp.sort((xp.abs(wide) / power_scale(xp, wide, p)) ** p, axis=-1)
+    whole = total(xp, powers, roomy=roomy(x, wide))
+    spared = (running_sum(xp, powers) <= (1 - ratio) * whole) & ~xp.isnan(powers[..., -1:])
+    spared = xp.concat([spared[..., :-1], spared[..., -1:] & False], axis=-1)  # one stays in any case
+    held = total(xp, xp.where(spared, xp.zeros_like(powers), powers), roomy=roomy(x, wide))
+    share = xp.where(whole == 0, xp.ones_like(whole), held) / xp.where(whole == 0, xp.ones_like(whole), whole)
+    return xp.sum(xp.astype(~spared, xp.int32), axis=-1, keepdims=True)[..., 0], give_back(xp, share[..., 0], x)
+
+
+def require_ranks(xp, x, old, step, count) -> None:
+    """Refuse what are no ranks, one for each error, and a step or a number of them below 1."""
+    require_indices(xp, "old", old, x.shape)
+    if 0 in x.shape:
+        raise ValueError(f"x must not be empty, got shape {tuple(x.shape)}")
+    for name, value in (("step", step), ("count", count)):
+        if op.index(value) < 1:
+            raise ValueError(f"{name} must be 1 or more, got {value!r}")
+
+
+@operator(
+    paper="lin2024matryoshkakv",
+    cases=[
+        case("heads", positive(8), integers(8, low=1, high=5), step=1, count=3),
+        case("layers of heads", positive(3, 4), integers(3, 4, low=2, high=9), step=2, count=4),
+        case("fewer above the floor than asked for", normal(6), integers(6, low=3, high=6), step=4, count=5),
+    ],
+    bench=case("layers of heads", positive(64, 64), integers(64, 64, low=1, high=128), step=4, count=64),
+    rows=lambda x, rng: ([x, rng.integers(1, 4, x.shape)], {"step": 1, "count": 7}),
+)
+def greedy_rank_allocation(x, old, /, *, step, count):
+    r"""Lower the ranks whose loss costs least, by one step each, and say what rank that makes in the mean.
+
+    .. math:: r'_h = \begin{cases} r_h - s & h \text{ among the } c \text{ smallest } x_h \text{ with } r_h > s \\
+        r_h & \text{otherwise} \end{cases}, \qquad \bar r = \tfrac1H \sum_h r'_h
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        For each rank the error when it alone is lowered by a step, of any shape.
+    old : array of integers
+        The ranks :math:`r`, of the shape of `x`.
+    step : int
+        By how much a rank is lowered, :math:`s`, 1 or more; none falls below it.
+    count : int
+        How many ranks are lowered, :math:`c`, 1 or more; all that can be where they are fewer.
+
+    Returns
+    -------
+    tuple of arrays
+        The new ranks, in the shape and dtype of `old`, and their mean, one number in the dtype of `x`. Of equal errors
+        the first comes first, a NaN last.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers, `old` no integers, the arrays are of two libraries, or an option is no int.
+    ValueError
+        The shapes differ, `x` is empty, or an option is below 1.
+
+    Notes
+    -----
+    One round: measure the errors again with the new ranks before the next, until the mean fits the budget.
+    Ranks of keys and of values compete in one call. The release lowers whatever is not equal to the step, which is the
+    same for multiples of it.
+
+    References
+    ----------
+    Lin et al., MatryoshkaKV, 2024 (its released cal_adaptive_rate.py was read).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> errors, ranks = np.array([0.3, 0.1, 0.2, 0.05]), np.array([8, 8, 8, 4])
+    >>> lowered, mean = refnorm.proj.greedy_rank_allocation(errors, ranks, step=4, count=2)
+    >>> lowered.tolist(), float(mean)
+    ([8, 4, 4, 4], 5.0)
+    """
+    xp, x = prepare(x)
+    require_ranks(xp, x, old, step, count)
+    (wide,) = widen(xp, x)
+    ranks = xp.reshape(old, (-1,))
+    order = xp.argsort(xp.reshape(x, (-1,)), axis=0, stable=True)
+    free = xp.astype(xp.take(ranks, order, axis=0) > step, old.dtype)
+    lowered = xp.where(running_sum(xp, free) <= count, step * free, xp.zeros_like(free))
+    ranks = ranks - xp.take(lowered, xp.argsort(order, axis=0), axis=0)
+    mean = xp.sum(xp.astype(ranks, wide.dtype), axis=-1, keepdims=True) / ranks.shape[0]  # whole numbers add exactly
+    return xp.reshape(ranks, old.shape), give_back(xp, xp.reshape(mean, ()), x)
+
+
 # ---- laws ----
 
 
@@ -177,3 +334,29 @@ def nothing_is_cut_off_at_full_rank(f, x, g):
 def cut_once_is_cut(f, x, g):
     y = f(x, g, rank=2)
     return f(y, 0 * g, rank=2), y
+
+
+@law(energy_rank, normal(5, 8))
+def scale_is_free(f, x):
+    return np.stack(f(4 * x, ratio=0.75)), np.stack(f(x, ratio=0.75))
+
+
+@law(energy_rank, normal(5, 8))
+def order_and_signs_are_free(f, x):
+    return np.stack(f(-x[:, ::-1], ratio=0.6, p=2)), np.stack(f(x, ratio=0.6, p=2))
+
+
+@law(energy_rank, normal(5, 8))
+def zeros_hold_nothing(f, x):
+    return f(np.concatenate([x, 0 * x], axis=-1), ratio=1.0)[0], 8 + 0 * f(x)[0]
+
+
+@law(greedy_rank_allocation, positive(8), integers(8, low=1, high=5))
+def one_more_is_one_step_more(f, x, old):
+    more = f(x, old, step=1, count=3)[0] - f(x, old, step=1, count=2)[0]
+    return np.sort(more), np.sort(-np.eye(8, dtype=int)[0]) * (np.count_nonzero(old > 1) > 2)
+
+
+@law(greedy_rank_allocation, positive(8), integers(8, low=1, high=5))
+def order_of_heads_is_free(f, x, old):
+    return f(x[::-1], old[::-1], step=1, count=3)[0], f(x, old, step=1, count=3)[0][::-1]

@@ -1,6 +1,9 @@
-"""A layer that acts on the modes of a transform."""
+"""A layer that acts on the modes of a transform, and how large its weights begin."""
 
 from __future__ import annotations
+
+import math
+import operator as op
 
 from .._cases import case, normal
 from .._core.sums import total
@@ -100,6 +103,61 @@ def spectral_mode_mixing(x, weight, other, /, *, activation="sin", residual=True
     u = xp.permute_dims(ACTIVATIONS[activation](xp, u), (2, 1, 0))
     y = xp.permute_dims(mixed(xp, u, xp.permute_dims(b, (2, 0, 1)), roomy=spare), (1, 0, 2))
     return give_back(xp, wide + y if residual else y, x)
+
+
+def spectral_weight_std(*, n, modes, channels, transform="dct"):
+    r"""Say how large random weights on a few modes begin, so that white inputs keep their variance.
+
+    .. math:: \sigma = g \sqrt{\frac{n}{m c}}, \qquad g = 1 \text{ (dct)}, \; \tfrac12 \text{ (rfft)}
+
+    Parameters
+    ----------
+    n : int
+        The length of the signal, :math:`n`.
+    modes : int
+        How many modes are kept, :math:`m`, of 1 to n; of rfft at most n // 2 + 1.
+    channels : int
+        The number of channels that are summed, :math:`c`.
+    transform : str
+        "dct" for an orthonormal real transform and real weights, "rfft" for the real and imaginary part, each, of
+        complex weights.
+
+    Returns
+    -------
+    float
+        The standard deviation of the weights.
+
+    Raises
+    ------
+    TypeError
+        A size is no int.
+    ValueError
+        A size is below 1, there are more modes than the transform has, or `transform` is another word.
+
+    Notes
+    -----
+    With dct the variance of the output is 1 in the mean over weights. With rfft it is (4m - 3) / (4m) below the last
+    mode, since the inverse transform drops the imaginary part of the first.
+
+    References
+    ----------
+    Poli et al., Transform Once, 2022 (not read again: as catalogued from its code).
+
+    Examples
+    --------
+    >>> import refnorm
+    >>> refnorm.proj.spectral_weight_std(n=64, modes=4, channels=4)
+    2.0
+    """
+    if transform not in ("dct", "rfft"):
+        raise ValueError(f"transform must be dct or rfft, got {transform!r}")
+    for name, value in (("n", n), ("modes", modes), ("channels", channels)):
+        if op.index(value) < 1:
+            raise ValueError(f"{name} must be 1 or more, got {value!r}")
+    most = n if transform == "dct" else n // 2 + 1
+    if modes > most:
+        raise ValueError(f"modes must be 1 to {most}, got {modes!r}")
+    return (1.0 if transform == "dct" else 0.5) * math.sqrt(n / (modes * channels))
 
 
 # ---- laws ----

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import fira_scale, galore_adam_step, norm_growth_limiter, perp_grad
+from refnorm.proj import fira_scale, galore_adam_step, norm_growth_limiter, perp_grad, svd_projector
 
 
 def test_by_hand():
@@ -65,3 +65,38 @@ def test_refusals():
             galore_adam_step(x, np.ones((2, 1)), **options)
     with pytest.raises(ValueError, match="var"):
         galore_adam_step(x, np.ones((2, 1)), None, x)
+
+
+def test_projectors_by_hand():
+    x = np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0]])
+    assert svd_projector(x).tolist() == [[1, 0], [0, 1]]
+    assert svd_projector(x.T, rank=1).tolist() == [[1], [0]]
+    assert svd_projector(x, rank=1, side="right").tolist() == [[0], [1], [0]]
+    assert svd_projector(x[:, :2], rank=1).tolist() == [[0], [1]]  # square: from the right
+    assert svd_projector(x[:, :2], rank=1, side="left").tolist() == [[1], [0]]
+
+
+def test_projection_loses_what_is_cut_off():
+    x = np.random.default_rng(7).normal(size=(5, 9))
+    s = np.linalg.svd(x, compute_uv=False)
+    p, q = svd_projector(x, rank=2), svd_projector(x, rank=2, side="right")
+    for rest in (x - p @ (p.T @ x), x - (x @ q) @ q.T):
+        assert np.isclose(np.linalg.norm(rest), np.linalg.norm(s[2:]), rtol=1e-12)
+
+
+def test_a_galore_step_in_the_basis():
+    x = np.random.default_rng(8).normal(size=(4, 7))
+    y, moment, _ = galore_adam_step(x, svd_projector(x, rank=2))
+    assert moment.shape == (2, 7)
+    assert np.linalg.matrix_rank(y) == 2
+
+
+def test_refusals_of_projectors():
+    x = np.ones((3, 4))
+    for rank in (0, 4):
+        with pytest.raises(ValueError, match="rank must be 1 to 3"):
+            svd_projector(x, rank=rank)
+    with pytest.raises(ValueError, match="side"):
+        svd_projector(x, side="both")
+    with pytest.raises(ValueError, match="x must have shape"):
+        svd_projector(x[0])

@@ -1,9 +1,9 @@
-"""Leading singular triples by hand, their signs, and against SciPy, scikit-learn and torch."""
+"""Leading singular triples by hand, their signs, and against SciPy, scikit-learn and torch; ranks by hand."""
 
 import numpy as np
 import pytest
 
-from refnorm.proj import low_rank_gradient_step, svd_linear, truncated_svd
+from refnorm.proj import energy_rank, greedy_rank_allocation, low_rank_gradient_step, svd_linear, truncated_svd
 
 
 def test_by_hand():
@@ -82,3 +82,70 @@ def test_refusals():
         low_rank_gradient_step(x, x.T)
     with pytest.raises(ValueError, match="step"):
         low_rank_gradient_step(x, x, step=np.inf)
+
+
+def ranks(x, **options):
+    return energy_rank(x, **options)[0].tolist()
+
+
+def test_ranks_by_hand():
+    x = np.array([1.0, -4.0, 2.0, 3.0])
+    assert [ranks(x, ratio=r) for r in (0.3, 0.4, 0.41, 0.7, 0.75, 1.0)] == [1, 1, 2, 2, 3, 4]
+    assert [ranks(x, ratio=r, p=2) for r in (0.5, 0.6, 0.84, 0.9)] == [1, 2, 3, 3]
+    assert ranks(np.eye(5)) == [1] * 5
+    assert ranks(np.ones((2, 100)), ratio=0.99) == [99, 99]
+    assert ranks(np.zeros((1, 3))) == [1]
+    assert [float(energy_rank(x, ratio=r, p=p)[1]) for r, p in ((0.3, 1), (0.7, 1), (0.6, 2))] == [0.4, 0.7, 25 / 30]
+    with np.errstate(invalid="ignore"):
+        r, share = energy_rank(np.array([[np.nan, 9.0, 1.0], [np.inf, 1.0, 2.0], [0.0, 0.0, 0.0]]))
+    assert r.tolist() == [3, 1, 1]
+    assert np.array_equal(share, [np.nan, np.nan, 1], equal_nan=True)
+
+
+def test_what_is_small_still_counts():
+    """A sum from the largest down would lose a thousand numbers of half its rounding."""
+    assert ranks(np.array([1.0] + [2.0**-54] * 1000), ratio=1.0) == 1001
+    assert ranks(np.array([1e200, 1e200, 1e-200]), ratio=0.5, p=2) == 1
+
+
+def test_rank_is_scikit_learns_explained_variance():
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    x = np.random.default_rng(4).normal(size=(30, 8)) * 2.0 ** np.arange(8)
+    s = truncated_svd(x - x.mean(axis=0))[1]
+    for ratio in (0.5, 0.9, 0.99):
+        pca = decomposition.PCA(n_components=ratio, svd_solver="full").fit(x)
+        rank, share = energy_rank(s, ratio=ratio, p=2)
+        assert int(rank) == pca.n_components_
+        assert np.isclose(share, np.sum(pca.explained_variance_ratio_), rtol=1e-12)
+
+
+def test_ranks_fall_where_it_costs_least():
+    errors, old = np.array([[0.5, 0.1], [0.2, 0.3]]), np.array([[8, 4], [8, 8]])
+    rounds = [greedy_rank_allocation(errors, old, step=4, count=c) for c in (1, 2, 3, 9)]
+    assert [r.tolist() for r, _ in rounds] == [[[8, 4], [4, 8]], [[8, 4], [4, 4]], [[4, 4], [4, 4]], [[4, 4], [4, 4]]]
+    assert [float(mean) for _, mean in rounds] == [6, 5, 4, 4]
+    equal, _ = greedy_rank_allocation(np.array([np.nan, 1.0, 1.0]), np.array([2, 2, 2]), step=1, count=1)
+    assert equal.tolist() == [2, 1, 2]
+    many, _ = greedy_rank_allocation(np.arange(400) % 3 / 4, np.full(400, 2), step=1, count=7)
+    assert np.flatnonzero(many == 1).tolist() == [0, 3, 6, 9, 12, 15, 18]
+
+
+def test_refusals_of_ranks():
+    for ratio in (0.0, 1.5, -1.0, np.nan):
+        with pytest.raises(ValueError, match="ratio"):
+            energy_rank(np.ones(3), ratio=ratio)
+    for p in (0, -1, np.inf):
+        with pytest.raises(ValueError, match="p must"):
+            energy_rank(np.ones(3), p=p)
+    with pytest.raises(ValueError, match="empty"):
+        energy_rank(np.ones((3, 0)))
+    x, old = np.ones(3), np.ones(3, int)
+    with pytest.raises(TypeError, match="old"):
+        greedy_rank_allocation(x, x, step=1, count=1)
+    with pytest.raises(ValueError, match="old"):
+        greedy_rank_allocation(x, old[:2], step=1, count=1)
+    with pytest.raises(ValueError, match="empty"):
+        greedy_rank_allocation(x[:0], old[:0], step=1, count=1)
+    for options in ({"step": 0, "count": 1}, {"step": 1, "count": 0}):
+        with pytest.raises(ValueError, match="1 or more"):
+            greedy_rank_allocation(x, old, **options)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import cp_conv, cp_reconstruct, mode_product, tucker_reconstruct
+from refnorm.proj import cp_conv, cp_reconstruct, hosvd, mode_product, truncated_svd, tucker_reconstruct
 
 
 def test_by_hand():
@@ -68,3 +68,40 @@ def test_refusals():
         cp_conv(images, one, one, one, one, stride=0)
     with pytest.raises(ValueError, match="does not fit"):
         cp_conv(images, one, one, np.ones((4, 1)), one)
+
+
+def test_hosvd_by_hand():
+    core, a, b = hosvd(np.array([[0.0, 3.0], [0.5, 0.0]]))
+    assert (core.tolist(), a.tolist(), b.tolist()) == ([[3, 0], [0, 0.5]], [[1, 0], [0, 1]], [[0, 1], [1, 0]])
+
+
+def test_hosvd_of_a_matrix_is_its_svd():
+    x = np.random.default_rng(11).normal(size=(5, 4))
+    core, a, b = hosvd(x, rank=(2, 2))
+    u, s, v = truncated_svd(x, rank=2)
+    assert np.allclose(np.abs(core), np.diag(s), atol=1e-13)
+    assert np.allclose(tucker_reconstruct(core, a, b), (u * s) @ v.T, atol=1e-13)
+
+
+def test_hosvd_loses_no_more_than_is_cut_off():
+    x = np.random.default_rng(12).normal(size=(4, 5, 3))
+    core, *factors = hosvd(x, rank=(2, 3, 2))
+    assert core.shape == (2, 3, 2)
+    cut = 0.0
+    for k, r in enumerate((2, 3, 2)):
+        s = np.linalg.svd(np.moveaxis(x, k, 0).reshape(x.shape[k], -1), compute_uv=False)
+        cut += np.sum(s[r:] ** 2)
+    assert np.sum((x - tucker_reconstruct(core, *factors)) ** 2) <= cut
+    four = np.random.default_rng(13).normal(size=(2, 3, 2, 2))
+    core, *factors = hosvd(four)
+    assert np.allclose(np.einsum("pqrs,ip,jq,kr,ls->ijkl", core, *factors), four, atol=1e-13)
+
+
+def test_refusals_of_hosvd():
+    x = np.ones((3, 4))
+    for rank, error in (((1,), ValueError), ((0, 1), ValueError), ((4, 1), ValueError), ((1.0, 1), TypeError)):
+        with pytest.raises(error, match="rank"):
+            hosvd(x, rank=rank)
+    for bad in (x[0], x[:0]):
+        with pytest.raises(ValueError, match="x must have"):
+            hosvd(bad)

@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
-from ...proj.gradient import fira_scale, galore_adam_step, norm_growth_limiter, perp_grad
+from ..._registry import conventions, decomposition, honest, mistake
+from ...proj.gradient import fira_scale, galore_adam_step, norm_growth_limiter, perp_grad, svd_projector
+from ..matrices import svd
 
 conventions(perp_grad, "paper", "the length is not given back", rescale=False)
 conventions(perp_grad, "code", "OrthoGrad gives the length back", rescale=True, eps=1e-30)
 conventions(norm_growth_limiter, "code", "matrix by matrix, of what is added alone", growth=1.01, eps=1e-8)
 conventions(fira_scale, "code", "the projection taken off is multiplied by alpha too", eps=1e-8)
+conventions(svd_projector, "code", "GaLore's std: right vectors of square gradients; float32 in any case", side="auto")
 conventions(galore_adam_step, "galore", "eps comes before the bias is corrected", eps=1e-8)
 
 
@@ -163,3 +165,42 @@ def _(x, basis, mean=None, var=None, /, *, momentum=0.9, beta=0.999, eps=1e-8, s
 @honest(galore_adam_step, "NumPy", baseline=True)
 def _(x, basis, mean=None, var=None, /, *, momentum=0.9, beta=0.999, eps=1e-8, step=1, scale=1.0):
     return stepped(x, basis, mean, var, (momentum, beta), eps, step, scale)
+
+
+@decomposition(svd_projector)
+def _(p):
+    """Signs are free; that each vector is in its place shows in a sum of their projectors with falling weights."""
+    weights = 1 / np.arange(1, p.shape[-1] + 1, dtype=p.dtype)
+    return ((p * weights) @ p.mT,)
+
+
+def vectors(x, rank, side, kept=slice, auto=lambda m, n: m >= n):
+    u, s, vt = svd(x)
+    right = auto(*x.shape[-2:]) if side == "auto" else side == "right"
+    return (vt.mT if right else u)[..., kept(s.shape[-1] if rank is None else rank)]
+
+
+@mistake(svd_projector, "left vectors of square gradients", kind="boundary")
+def _(x, /, *, rank=None, side="auto"):
+    return vectors(x, rank, side, auto=lambda m, n: m > n)
+
+
+@mistake(svd_projector, "smallest values kept", kind="set")
+def _(x, /, *, rank=None, side="auto"):
+    return vectors(x, rank, side, kept=lambda r: slice(-r, None))
+
+
+@mistake(svd_projector, "as long as their values", kind="denominator")
+def _(x, /, *, rank=None, side="auto"):
+    p = vectors(x, rank, side)
+    return p * svd(x)[1][..., None, : p.shape[-1]]
+
+
+@mistake(svd_projector, "columns centred first, as of PCA", kind="centering")
+def _(x, /, *, rank=None, side="auto"):
+    return vectors(x - x.mean(axis=-2, keepdims=True), rank, side)
+
+
+@honest(svd_projector, "NumPy", baseline=True)
+def _(x, /, *, rank=None, side="auto"):
+    return vectors(x, rank, side).astype(x.dtype)

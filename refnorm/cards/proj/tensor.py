@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
-from ...proj.tensor import cp_conv, cp_reconstruct, mode_product, tucker_reconstruct
+from ..._registry import conventions, decomposition, honest, mistake
+from ...proj.tensor import cp_conv, cp_reconstruct, hosvd, mode_product, tucker_reconstruct
+from ..matrices import finite, svd
 
 conventions(mode_product, "tensorly", "tenalg.mode_dot")
 conventions(tucker_reconstruct, "flora", "factors in, out, window; the first two axes swapped at the end")
 conventions(cp_reconstruct, "tensorly", "cp_to_tensor((weights, factors))")
+conventions(hosvd, "tensorly", 'tucker(init="svd", n_iter_max=0); more iterations are HOOI')
 conventions(cp_conv, "paper", "as catalogued", stride=1, padding=0)
 
 
@@ -140,3 +142,50 @@ def _(x, a, b, u, v, bias=None, /, *, stride=1, padding=0):
 @honest(cp_conv, "NumPy", baseline=True)
 def _(x, a, b, u, v, bias=None, /, *, stride=1, padding=0):
     return convolved(x, (a, b, u, v), bias, stride, padding).astype(x.dtype)
+
+
+@decomposition(hosvd)
+def _(core, *factors):
+    """Signs are free: judged are the tensor, and of each factor a sum of projectors with falling weights."""
+    weighted = [(u / np.arange(1, u.shape[1] + 1, dtype=u.dtype)) @ u.T for u in factors]
+    return whole(core, factors), *weighted
+
+
+def decomposed(x, rank, kept=slice, centre=False, one_by_one=False, scaled=False):
+    """Return core and factors in the type of x, or wider where LAPACK has no such; all NaN for one number that is."""
+    narrow, good = finite(x.reshape(1, -1))
+    core = narrow.reshape(x.shape)
+    factors, y = [], core
+    for k, n in enumerate(x.shape):
+        flat = np.moveaxis(core if one_by_one else y, k, 0)
+        flat = flat.reshape(len(flat), -1)
+        u, s, _ = svd(flat - flat.mean(axis=1, keepdims=True) if centre else flat)
+        u = (u * s if scaled else u)[:, kept(rank[k] if rank else min(n, x.size // n))]
+        factors.append(u)
+        core = np.moveaxis(np.tensordot(u.T, core, (1, k)), 0, k)
+    return tuple(np.where(good.reshape(()), part, part.dtype.type(np.nan)) for part in (core, *factors))
+
+
+@mistake(hosvd, "each factor from what the last left", kind="order of the steps")
+def _(x, /, *, rank=None):
+    return decomposed(x, rank, one_by_one=True)
+
+
+@mistake(hosvd, "smallest values kept", kind="set")
+def _(x, /, *, rank=None):
+    return decomposed(x, rank, kept=lambda r: slice(-r, None))
+
+
+@mistake(hosvd, "vectors centred first", kind="centering")
+def _(x, /, *, rank=None):
+    return decomposed(x, rank, centre=True)
+
+
+@mistake(hosvd, "values in the factors", kind="place of a parameter")
+def _(x, /, *, rank=None):
+    return decomposed(x, rank, scaled=True)
+
+
+@honest(hosvd, "NumPy", baseline=True)
+def _(x, /, *, rank=None):
+    return tuple(part.astype(x.dtype) for part in decomposed(x, rank))

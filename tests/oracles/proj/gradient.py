@@ -3,6 +3,7 @@
 import numpy as np
 
 from oracles import WIDE
+from oracles.jacobi import svd
 
 
 def norm(x):
@@ -44,3 +45,10 @@ def galore_adam_step(x, basis, mean=None, var=None, *, momentum=0.9, beta=0.999,
     v = (1 - b2) * r * r + (0 if var is None else b2 * var)
     n = m / (np.sqrt(v) + WIDE(eps))
     return WIDE(scale) * np.sqrt(1 - b2**step) / (1 - b1**step) * times(basis, n), m, v
+
+
+def svd_projector(x, *, rank=None, side="auto"):
+    u, _, v = svd(x)
+    if side == "auto":
+        side = "left" if x.shape[-2] < x.shape[-1] else "right"
+    return {"left": u, "right": v}[side][..., :rank]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from oracles import WIDE
+from oracles.jacobi import svd
 
 
 def mode_product(x, weight, *, axis):
@@ -40,3 +41,14 @@ def cp_conv(x, a, b, u, v, bias=None, *, stride=1, padding=0):
     z = np.swapaxes(slid(np.swapaxes(z, 2, 3), u, stride, padding), 2, 3)
     y = mode_product(slid(z, v, stride, padding), a, axis=1)
     return y if bias is None else y + bias[:, None, None]
+
+
+def hosvd(x, *, rank=None):
+    factors = []
+    for k, n in enumerate(x.shape):
+        u, _, _ = svd(np.moveaxis(x, k, 0).reshape(n, -1))
+        factors.append(u[:, : None if rank is None else rank[k]])
+    core = x if np.isfinite(x).all() else np.full(x.shape, np.nan, WIDE)
+    for k, u in enumerate(factors):
+        core = mode_product(core, u.T, axis=k)
+    return core, *factors
