@@ -44,8 +44,9 @@ __getattr__, __dir__, __all__ = later(
         "pca": ["pca_basis", "pca_project", "pca_whiten", "zca_whiten"],
         "procrustes": ["orthogonal_procrustes"],
         "proximal": ["singular_value_threshold", "soft_threshold"],
-        "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
+        "random": ["fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["svd_linear", "svd_linear_vjp"],
+        "sketch": ["count_sketch"],
         "spectral": ["spectral_mode_mixing"],
         "subspace": [
             "fit_position_directions",
