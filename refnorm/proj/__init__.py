@@ -30,7 +30,12 @@ __getattr__, __dir__, __all__ = later(
             "walsh_hadamard_transform",
             "walsh_hadamard_transform_vjp",
         ],
-        "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
+        "head": [
+            "feature_weighting_profile",
+            "fixed_reweighting_head",
+            "matryoshka_prefix_logits",
+            "projection_head",
+        ],
         "lora": ["lora_linear", "lora_linear_vjp", "sparse_low_rank_linear", "sparse_low_rank_linear_vjp"],
         "low_rank": ["low_rank_gradient_step", "truncated_svd"],
         "mimic": ["slice_rotated_weights"],
