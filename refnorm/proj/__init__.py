@@ -52,7 +52,7 @@ __getattr__, __dir__, __all__ = later(
         "random": ["fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["svd_linear", "svd_linear_vjp"],
         "sketch": ["count_sketch"],
-        "spectral": ["spectral_mode_mixing"],
+        "spectral": ["dct", "spectral_mode_mixing", "spectral_truncate"],
         "subspace": [
             "fit_position_directions",
             "subspace_direction_loss",
