@@ -5,7 +5,12 @@ from .._later import later
 __getattr__, __dir__, __all__ = later(
     __name__,
     {
-        "compatible": ["basis_transformation", "higher_order_compatible_loss", "orthogonal_compatible_map"],
+        "compatible": [
+            "backward_compatible_loss",
+            "basis_transformation",
+            "higher_order_compatible_loss",
+            "orthogonal_compatible_map",
+        ],
         "constraint": [
             "project_box_simplex",
             "project_l0_ball",
