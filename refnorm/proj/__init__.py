@@ -74,6 +74,6 @@ __getattr__, __dir__, __all__ = later(
         ],
         "target": ["direct_random_target_delta", "local_target_update", "random_target_projection"],
         "tensor": ["cp_conv", "cp_reconstruct", "mode_product", "tucker_reconstruct"],
-        "umap": ["fuzzy_union"],
+        "umap": ["fuzzy_union", "umap_cross_entropy"],
     },
 )
