@@ -63,7 +63,7 @@ __getattr__, __dir__, __all__ = later(
         "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["sample_singular_directions", "svd_linear", "svd_linear_vjp"],
-        "sketch": ["count_sketch"],
+        "sketch": ["count_sketch", "tensor_sketch"],
         "spectral": ["dct", "spectral_mode_mixing", "spectral_truncate"],
         "subspace": [
             "fit_position_directions",

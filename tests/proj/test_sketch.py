@@ -5,7 +5,7 @@ import pytest
 
 import refnorm
 from refnorm._lanes import cpu_level
-from refnorm.proj import count_sketch, sparse_random_matrix
+from refnorm.proj import count_sketch, sparse_random_matrix, tensor_sketch
 
 
 def test_by_hand():
@@ -78,3 +78,39 @@ def test_refusals():
         count_sketch(x, np.ones(3), np.ones(3), output_size=2)
     with pytest.raises(ValueError, match="output_size"):
         count_sketch(x, ids, np.ones(3), output_size=0)
+
+
+def test_products():
+    x, ids, signs = np.array([2.0, 5.0]), np.array([[0, 1], [1, 1]]), np.array([[1.0, 1.0], [1.0, -1.0]])
+    assert tensor_sketch(x, ids, signs, output_size=3).tolist() == [0, -6, -15]
+    assert tensor_sketch(x, ids[:1], signs[:1], output_size=3).tolist() == [2, 5, 0]
+
+
+def test_is_the_sketch_of_the_outer_product():
+    rng = np.random.default_rng(8)
+    x, ids, signs = rng.normal(size=(3, 6)), rng.integers(0, 5, (2, 6)), rng.choice([-1.0, 1.0], (2, 6))
+    pairs, both = (ids[0][:, None] + ids[1]).ravel() % 5, (signs[0][:, None] * signs[1]).ravel()
+    wanted = count_sketch((x[:, :, None] * x[:, None, :]).reshape(3, 36), pairs, both, output_size=5)
+    assert np.allclose(tensor_sketch(x, ids, signs, output_size=5), wanted, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("coef0", [0, 2])
+def test_is_what_scikit_learn_gives(coef0):
+    approximation = pytest.importorskip("sklearn.kernel_approximation")
+    x = np.random.default_rng(9).normal(size=(7, 6))
+    theirs = approximation.PolynomialCountSketch(degree=3, gamma=0.5, coef0=coef0, n_components=16, random_state=0)
+    wanted = theirs.fit_transform(x)
+    given = np.concatenate([0.5**0.5 * x, np.full((7, 1), coef0**0.5)], axis=1) if coef0 else 0.5**0.5 * x
+    got = tensor_sketch(given, theirs.indexHash_, theirs.bitHash_.astype(float), output_size=16)
+    assert np.allclose(got, wanted, rtol=1e-11, atol=1e-12)
+
+
+def test_products_refuse():
+    x, ids = np.ones((2, 3)), np.zeros((2, 3), int)
+    for bad in (ids[0], ids[:, :2], ids[:0]):
+        with pytest.raises(ValueError, match="ids"):
+            tensor_sketch(x, bad, np.ones((2, 3)), output_size=2)
+    with pytest.raises(ValueError, match="signs"):
+        tensor_sketch(x, ids, np.ones(3), output_size=2)
+    with pytest.raises(ValueError, match="output_size"):
+        tensor_sketch(x, ids, np.ones((2, 3)), output_size=0)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...proj.sketch import count_sketch
+from ...proj.sketch import count_sketch, tensor_sketch
 
+conventions(tensor_sketch, "scikit-learn", "PolynomialCountSketch, its hashes handed over; gamma of 1 and coef0 of 0")
 conventions(count_sketch, "scikit-learn", "inside PolynomialCountSketch")
 
 
@@ -76,3 +77,54 @@ def _(x, ids, signs, /, *, output_size):
 @honest(count_sketch, "NumPy, one by one", baseline=True)
 def _(x, ids, signs, /, *, output_size):
     return sketched(x, ids, signs, output_size)
+
+
+def products(x, ids, signs, size, *, join=None, back=False):
+    x, signs = x.astype(np.float64), signs.astype(np.float64)
+    y = sketched(x, ids[0], signs[0], size)
+    for h, s in zip(ids[1:], signs[1:], strict=True):
+        other = sketched(x, h, s, size)
+        if join:
+            y = join(y, other)
+            continue
+        with np.errstate(invalid="ignore"):
+            turned = (np.roll(other[..., ::-1], k + 1, axis=-1) for k in range(size))
+            if back:
+                turned = (np.roll(other, -k, axis=-1) for k in range(size))
+            y = np.stack([np.sum(y * t, axis=-1) for t in turned], axis=-1)
+    return y
+
+
+@mistake(tensor_sketch, "bucket by bucket", kind="statistic")
+def _(x, ids, signs, /, *, output_size):
+    return products(x, ids, signs, output_size, join=np.multiply)
+
+
+@mistake(tensor_sketch, "sketches added up", kind="statistic")
+def _(x, ids, signs, /, *, output_size):
+    return products(x, ids, signs, output_size, join=np.add)
+
+
+@mistake(tensor_sketch, "a correlation", kind="sign")
+def _(x, ids, signs, /, *, output_size):
+    return products(x, ids, signs, output_size, back=True)
+
+
+@mistake(tensor_sketch, "the same hash for every factor", kind="index")
+def _(x, ids, signs, /, *, output_size):
+    return products(x, ids[[0] * len(ids)], signs[[0] * len(ids)], output_size)
+
+
+@mistake(tensor_sketch, "signs left out", kind="sign")
+def _(x, ids, signs, /, *, output_size):
+    return products(x, ids, np.ones_like(signs), output_size)
+
+
+@mistake(tensor_sketch, "squares whatever is said", kind="place of a parameter")
+def _(x, ids, signs, /, *, output_size):
+    return products(x, ids[[0, -1]], signs[[0, -1]], output_size)
+
+
+@honest(tensor_sketch, "NumPy", baseline=True)
+def _(x, ids, signs, /, *, output_size):
+    return products(x, ids, signs, output_size).astype(x.dtype)
