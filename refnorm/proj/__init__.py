@@ -5,7 +5,12 @@ from .._later import later
 __getattr__, __dir__, __all__ = later(
     __name__,
     {
-        "compatible": ["basis_transformation", "higher_order_compatible_loss", "orthogonal_compatible_map"],
+        "compatible": [
+            "backward_compatible_loss",
+            "basis_transformation",
+            "higher_order_compatible_loss",
+            "orthogonal_compatible_map",
+        ],
         "constraint": [
             "project_box_simplex",
             "project_l0_ball",
@@ -38,8 +43,15 @@ __getattr__, __dir__, __all__ = later(
             "walsh_hadamard_transform",
             "walsh_hadamard_transform_vjp",
         ],
-        "head": ["feature_weighting_profile", "fixed_reweighting_head", "projection_head"],
-        "lora": ["lora_linear", "lora_linear_vjp", "sparse_low_rank_linear", "sparse_low_rank_linear_vjp"],
+        "head": ["feature_weighting_profile", "fixed_reweighting_head", "matryoshka_prefix_logits", "projection_head"],
+        "lora": [
+            "generated_low_rank_delta",
+            "lora_linear",
+            "lora_linear_vjp",
+            "random_sparse_support",
+            "sparse_low_rank_linear",
+            "sparse_low_rank_linear_vjp",
+        ],
         "low_rank": ["energy_rank", "greedy_rank_allocation", "low_rank_gradient_step", "truncated_svd"],
         "mimic": ["atomic_feature_mimicking", "slice_rotated_weights"],
         "mixture": ["subspace_mixture_denoiser"],
@@ -53,8 +65,9 @@ __getattr__, __dir__, __all__ = later(
         "procrustes": ["orthogonal_procrustes"],
         "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
-        "singular": ["svd_linear", "svd_linear_vjp"],
-        "spectral": ["spectral_mode_mixing", "spectral_weight_std"],
+        "singular": ["sample_singular_directions", "svd_linear", "svd_linear_vjp"],
+        "sketch": ["count_sketch", "tensor_sketch"],
+        "spectral": ["dct", "spectral_mode_mixing", "spectral_truncate", "spectral_weight_std"],
         "subspace": [
             "fit_position_directions",
             "subspace_direction_loss",
@@ -64,6 +77,6 @@ __getattr__, __dir__, __all__ = later(
         ],
         "target": ["direct_random_target_delta", "local_target_update", "random_target_projection"],
         "tensor": ["cp_conv", "cp_reconstruct", "hosvd", "mode_product", "tucker_reconstruct"],
-        "umap": ["fuzzy_union"],
+        "umap": ["fuzzy_union", "umap_cross_entropy"],
     },
 )

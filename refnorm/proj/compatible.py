@@ -10,9 +10,10 @@ import numpy as np
 from .._cases import case, integers, normal, orthonormal
 from .._core.norms import length
 from .._core.products import inner
-from .._core.sums import total
+from .._core.sums import mean, total
 from .._registry import law, operator
 from .._xp import (
+    device,
     give_back,
     prepare,
     require_along,
@@ -260,8 +261,129 @@ def higher_order_compatible_loss(x, old, ids, /, *, scale=10.0):
     most = xp.max(z, axis=-1, keepdims=True)
     pull = scale * total(xp, h * new, roomy=spare)
     each = (most - pull) + xp.log(total(xp, xp.exp(z - most), roomy=spare))
-    mean = total(xp, xp.reshape(each, (-1,)), roomy=spare) / x.shape[0]
-    return give_back(xp, xp.reshape(mean, ()), x)
+    return give_back(xp, xp.reshape(mean(xp, xp.reshape(each, (-1,)), roomy=spare), ()), x)
+
+
+def directed(xp, x, eps, *, roomy):
+    """Return rows divided by their length or by eps, and how much their squares lack to 1: nothing but where by eps."""
+    size = length(xp, x, roomy=roomy)
+    short = size < eps
+    least = xp.full_like(size, eps)
+    share = xp.where(short, size / least if eps else size, xp.ones_like(size))
+    return x / xp.where(short, least, size), 1 - share * share
+
+
+def cross_entropies(xp, z, ids, *, roomy):
+    """Return log sum_j exp(z_j - z_y) for each row; NaN where there is no such y."""
+    places = xp.arange(z.shape[-1], dtype=ids.dtype, device=device(z))
+    first = xp.argmax(z, axis=-1, keepdims=True)
+    most = xp.take_along_axis(z, first, axis=-1)
+    mine = total(xp, xp.where(places == ids[:, None], z, xp.zeros_like(z)), roomy=True)
+    others = xp.where(places == xp.astype(first, ids.dtype), xp.zeros_like(z), xp.exp(z - most))
+    y = (most - mine) + xp.log1p(total(xp, others, roomy=roomy))  # the largest is 1, which need not be added
+    return xp.where(((ids >= 0) & (ids < z.shape[-1]))[:, None], y, xp.full_like(y, math.nan))
+
+
+def require_batch(xp, x, weight, ids, scores, old, weights, eps) -> None:
+    """Refuse what are no embeddings with a label and scores each, no old prototypes, and no three weights."""
+    if x.ndim != 2 or x.shape[0] == 0:
+        raise ValueError(f"x must have shape (B, n) without a 0, got {tuple(x.shape)}")
+    require_along(x, -1, eps)
+    if weight.ndim != 2 or weight.shape[0] == 0 or weight.shape[1] != x.shape[1]:
+        raise ValueError(f"weight must have shape (K, {x.shape[1]}), got {tuple(weight.shape)}")
+    require_indices(xp, "ids", ids, x.shape[:1])
+    if scores.ndim != 2 or scores.shape[0] != x.shape[0] or scores.shape[1] == 0:
+        raise ValueError(f"scores must have shape ({x.shape[0]}, classes), got {tuple(scores.shape)}")
+    if old is not None:
+        require_same_shape("old", old, x)
+    if not isinstance(weights, tuple | list) or len(weights) != 3 or not all(math.isfinite(w) for w in weights):
+        raise ValueError(f"weights must be three finite numbers, got {weights!r}")
+
+
+@operator(
+    paper=("ricci2024backward", "zhou2022bt2"),
+    cases=[
+        case("batch", normal(4, 6), normal(3, 6), integers(4, high=3), normal(4, 3)),
+        case("old embeddings", normal(5, 4), normal(3, 4), integers(5, high=3), normal(5, 3), normal(5, 4),
+             weights=(1.0, 2.0, 3.0)),
+        case("more classes", normal(6, 3), normal(4, 3), integers(6, high=4), normal(6, 9, std=3.0),
+             weights=(2.0, 0.5, 0.25)),
+        case("loud eps", normal(3, 5), normal(2, 5), integers(3, high=2), normal(3, 2), eps=4.0),
+        case("cosines alone", normal(4, 2), normal(3, 2), integers(4, high=3), normal(4, 3), weights=(0.0, 0.0, 1.0)),
+    ],
+    bench=case("batch", normal(256, 128), normal(100, 128), integers(256, high=100), normal(256, 100)),
+    rows=lambda x, rng: (
+        [x, rng.normal(size=(3, x.shape[1])), rng.integers(0, 3, len(x)), rng.normal(size=(len(x), 3))], {}),
+)  # fmt: skip
+def backward_compatible_loss(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    r"""Return the loss of new embeddings that an old classifier has to understand too.
+
+    .. math::
+        L = \frac1B \sum_i w_1 \, H(s_i, y_i) + w_2 \, H(P c_i, y_i)
+        + w_3 \Bigl( 1 - \Bigl\langle \frac{o_i}{\lVert o_i \rVert}, c_i \Bigr\rangle \Bigr), \qquad
+        H(z, y) = \log \sum_j e^{z_j - z_y}, \quad c = x / \max(\lVert x \rVert_2, \epsilon)
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The part of the new embeddings that meets old ones, of shape (B, n).
+    weight : array
+        The old prototypes :math:`P`, of shape (K, n).
+    ids : array of integers
+        The class :math:`y_i` of each sample, of shape (B,).
+    scores : array
+        The scores :math:`s` of the new classifier, of shape (B, classes).
+    old : array, optional
+        The old embeddings :math:`o` of the samples, of shape (B, n); the prototypes of their classes when left out.
+    weights : tuple of float
+        The weights of the new classifier, of the old one, and of the cosine.
+    eps : float
+        The least x and o are divided by.
+
+    Returns
+    -------
+    array
+        One number, in the dtype, library and device of `x`. A NaN or an infinity in `x` makes it NaN, and so does a
+        class that is not there.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, `ids` no integers, the arrays are of two libraries, or an option is
+        of the wrong type.
+    ValueError
+        A shape does not fit, a size is 0, `weights` are not three finite numbers, or `eps` is negative.
+
+    Notes
+    -----
+    Without `old` it is the loss of OCA, with it that of BT^2 but for one term: 1 less the mean cosine of new embeddings
+    with those of an independent new model, which touches none of these arrays.
+
+    References
+    ----------
+    Ricci et al., Backward-Compatible Aligned Representations, 2024; Zhou et al., BT^2, 2022 (neither read again: as
+    catalogued from the trainers in their code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x, prototypes, ids = np.array([[3.0, 0.0]]), np.array([[0.0, 2.0]]), np.array([0])
+    >>> float(refnorm.proj.backward_compatible_loss(x, prototypes, ids, np.array([[7.0]])))
+    5.0
+    """
+    xp, x, weight, scores, old = prepare(x, weight, scores, old, need=3)
+    require_batch(xp, x, weight, ids, scores, old, weights, eps)
+    wide, p, s, o = widen(xp, x, weight, scores, old)
+    spare, (own, before, near) = roomy(x, wide), weights
+    c, lack = directed(xp, wide, eps, roomy=spare)
+    if o is None:
+        there = (ids >= 0) & (ids < p.shape[0])
+        o = xp.take(p, xp.where(there, ids, xp.zeros_like(ids)), axis=0)
+    v, less = directed(xp, o, eps, roomy=spare)
+    apart = (total(xp, (c - v) ** 2, roomy=spare) + lack + less) / 2  # 1 - <c, v>, right also where it nearly vanishes
+    each = own * cross_entropies(xp, s, ids, roomy=spare) + near * apart
+    each = each + before * cross_entropies(xp, inner(xp, c, p, roomy=spare), ids, roomy=spare)
+    return give_back(xp, xp.reshape(mean(xp, xp.reshape(each, (-1,)), roomy=spare), ()), x)
 
 
 # ---- laws ----
@@ -297,3 +419,32 @@ def merged_rows_are_of_one_length(f, x, new, p, q):
 @law(basis_transformation, normal(4, 2), normal(4, 6), orthonormal(6, 6), orthonormal(5, 5))
 def lengths_of_new_rows_are_free(f, x, new, p, q):
     return f(x, 4 * new, p, q)[0], f(x, new, p, q)[0]
+
+
+BATCH = normal(4, 6), normal(3, 6), integers(4, high=3), normal(4, 3)
+
+
+@law(backward_compatible_loss, *BATCH)
+def lengths_of_embeddings_are_free(f, x, p, ids, s):
+    return f(8 * x, p, ids, s, weights=(0.5, 0.25, 1.0)), f(x, p, ids, s, weights=(0.5, 0.25, 1.0))
+
+
+@law(backward_compatible_loss, *BATCH)
+def terms_add(f, x, p, ids, s):
+    terms = (f(x, p, ids, s, weights=w) for w in ((0.5, 0.0, 0.0), (0.0, 0.25, 0.0), (0.0, 0.0, 2.0)))
+    return f(x, p, ids, s, weights=(0.5, 0.25, 2.0)), sum(terms)
+
+
+@law(backward_compatible_loss, *BATCH)
+def samples_may_change_places(f, x, p, ids, s):
+    return f(x[::-1], p, ids[::-1], s[::-1], weights=(0.5, 0.5, 0.5)), f(x, p, ids, s, weights=(0.5, 0.5, 0.5))
+
+
+@law(backward_compatible_loss, *BATCH)
+def the_same_embeddings_cost_nothing(f, x, p, ids, s):
+    return 1 + f(x, p, ids, s, 2 * x, weights=(0.0, 0.0, 1.0)), np.ones(())
+
+
+@law(backward_compatible_loss, *BATCH)
+def equal_scores_cost_the_logarithm_of_their_number(f, x, p, ids, s):
+    return f(x, 0 * p, ids, s - s, x, weights=(1.0, 2.0, 0.0)), np.asarray(3 * np.log(3.0))

@@ -1,11 +1,11 @@
-"""Heads that map a representation before its loss: two layers, a fixed reweighting, and what layers weigh."""
+"""Heads that map a representation before its loss: two layers, a fixed reweighting, prefixes, and what layers weigh."""
 
 from __future__ import annotations
 
 import operator as op
 
 from .._cases import case, normal
-from .._core.norms import length
+from .._core.norms import length, unit
 from .._core.products import inner
 from .._registry import law, operator
 from .._xp import device, give_back, prepare, require_along, require_shape, require_switch, roomy, to_rows, widen
@@ -104,10 +104,7 @@ def projection_head(
     z = mapped(xp, wide, w1, b1, roomy=spare)
     if w2 is not None:
         z = mapped(xp, ACTIVATIONS[activation](xp, z), w2, b2, roomy=spare)
-    if normalize:
-        size = length(xp, z, roomy=spare)
-        z = z / xp.where(size < eps, xp.full_like(size, eps), size)
-    return give_back(xp, z, x)
+    return give_back(xp, unit(xp, z, eps, roomy=spare) if normalize else z, x)
 
 
 @operator(
@@ -240,6 +237,78 @@ def feature_weighting_profile(x, directions, /, *, relative=False):
     return give_back(xp, y / y[:1, :] if relative else y, x)
 
 
+@operator(
+    paper="venkataramanan2025franca",
+    cases=[
+        case("a prefix", normal(4, 8), normal(5, 3)),
+        case("all of it", normal(2, 3, 6), normal(4, 6, mean=1.0)),
+        case("lengths kept", normal(3, 9, mean=2.0), normal(2, 4), normalize=False),
+        case("loud eps", normal(3, 5), normal(4, 4), eps=4.0),
+        case("one row", normal(7), normal(3, 1)),
+        case("no rows", normal(0, 4), normal(3, 2)),
+    ],
+    bench=case("rows", normal(1024, 768), normal(2048, 384)),
+    rows=lambda x, rng: ([x, rng.normal(size=(3, -(-x.shape[1] // 2)))], {}),
+)
+def matryoshka_prefix_logits(x, weight, /, *, normalize=True, eps=1e-12):
+    r"""Return the cosines of the first elements of rows with prototypes that are no longer than these.
+
+    .. math:: y_k = \Bigl\langle \frac{x_{:m}}{\max(\lVert x_{:m} \rVert, \epsilon)},
+        \frac{w_k}{\lVert w_k \rVert} \Bigr\rangle
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The representations, of shape (..., n).
+    weight : array
+        The prototypes :math:`w_k` of one level, of shape (K, m), m up to n: of each row the first m elements count.
+    normalize : bool
+        Whether prefixes get unit length; prototypes always do, and one of zeros stays 0.
+    eps : float
+        The least a prefix is divided by, in units of x.
+
+    Returns
+    -------
+    array
+        (..., K), in the dtype, library and device of `x`. A NaN in the prefix makes its whole row NaN; what is behind
+        the prefix counts for nothing.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or an option is of the wrong type.
+    ValueError
+        `weight` has not the shape (K, m) with m from 1 to n, K is 0, or `eps` is negative.
+
+    Notes
+    -----
+    A call is one level: nested ones have prototypes of their own, int(K m / n) of them, and their losses are added up.
+    The released code maps the whole of x to m elements by a layer for each level instead, and leaves their lengths as
+    they are: give what it maps to, with ``normalize=False``. One level of all n is the head of DINO.
+
+    References
+    ----------
+    Venkataramanan et al., Franca, 2025 (as catalogued: prefixes from the paper, the rest from its released code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x, prototypes = np.array([3.0, 4.0, 12.0]), np.array([[2.0, 0.0], [0.0, -5.0]])
+    >>> refnorm.proj.matryoshka_prefix_logits(x, prototypes)
+    array([ 0.6, -0.8])
+    """
+    xp, x, weight = prepare(x, weight, need=2)
+    require_along(x, -1, eps)
+    if weight.ndim != 2 or not 1 <= weight.shape[1] <= x.shape[-1] or weight.shape[0] == 0:
+        raise ValueError(f"weight must have shape (K, 1 to {x.shape[-1]}), got {tuple(weight.shape)}")
+    require_switch("normalize", normalize)
+    wide, w = widen(xp, x[..., : weight.shape[1]], weight)
+    spare = roomy(x, wide)
+    size = length(xp, w, roomy=roomy(weight, w))
+    w = w / xp.where(size == 0, xp.ones_like(size), size)
+    return give_back(xp, inner(xp, unit(xp, wide, eps, roomy=spare) if normalize else wide, w, roomy=spare), x)
+
+
 # ---- laws ----
 
 
@@ -277,3 +346,19 @@ def strengths_scale_with_directions(f, x, v):
 @law(feature_weighting_profile, normal(3, 4, 4), normal(5, 4))
 def layers_after_the_first_two(f, x, v):
     return f(x, v)[2], f(x[2:], v @ x[0].T @ x[1].T)[0]
+
+
+@law(matryoshka_prefix_logits, normal(4, 7), normal(5, 3))
+def what_is_behind_the_prefix_is_free(f, x, w):
+    return f(x, w), f(x[:, :3], w)
+
+
+@law(matryoshka_prefix_logits, normal(4, 7), normal(5, 3))
+def lengths_are_free(f, x, w):
+    return f(4 * x, w), f(x, 8 * w)
+
+
+@law(matryoshka_prefix_logits, normal(4, 3))
+def a_row_is_its_own_prototype(f, x):
+    y = f(x, x)
+    return y.diagonal() + 0 * y, 1 + 0 * y

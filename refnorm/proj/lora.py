@@ -1,15 +1,28 @@
-"""A linear map with a low-rank update beside its weight, or with few entries beside a low rank."""
+"""A linear map with a low-rank update, given or generated, beside its weight, or with few entries beside a low rank."""
 
 from __future__ import annotations
 
 import math
+import operator as op
 
-from .._cases import case, integers, normal
-from .._core.moments import sum_leading
+import numpy as np
+
+from .._cases import case, integers, normal, uniform
+from .._core.moments import centered, root_mean_square, sum_leading
 from .._core.products import inner
 from .._core.segments import segment_sums
 from .._registry import gradient, law, operator
-from .._xp import device, give_back, like_weight, prepare, require_indices, require_shape, roomy, widen
+from .._xp import (
+    device,
+    give_back,
+    like_weight,
+    prepare,
+    require_along,
+    require_indices,
+    require_shape,
+    roomy,
+    widen,
+)  # fmt: skip
 
 
 def require_low_rank(x, weight, a, b, bias, scale) -> tuple:
@@ -320,7 +333,181 @@ def sparse_low_rank_linear_vjp(cotangent, x, a, b, values, ids, bias=None, /, *,
     return give_back(xp, dx, x), *given, None, like_weight(xp, sum_leading(xp, g), bias)
 
 
+@operator(
+    paper="han2024sltrain",
+    cases=[
+        case("a quarter", uniform(4, 6), density=0.25),
+        case("rounded down", uniform(5, 7), density=0.4),
+        case("all", uniform(2, 3), density=1.0),
+        case("none", uniform(2, 3), density=0.125),
+        case("no columns", uniform(4, 0), density=0.5),
+    ],
+    bench=case("matrix", uniform(512, 512), density=0.03),
+    rows=lambda x, rng: ([rng.uniform(size=x.shape)], {"density": 0.1}),
+)
+def random_sparse_support(x, /, *, density):
+    r"""Draw the places of a sparse matrix: as many as its density says, all sets of them alike.
+
+    .. math:: \text{the places of the } \lfloor p \, m n \rfloor \text{ largest of } x, \text{ from the first on}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        Uniform random numbers, of shape (m, n): a row an output, a column an input.
+    density : float
+        The share :math:`p` of places that are drawn, above 0 and at most 1.
+
+    Returns
+    -------
+    tuple
+        ``(numbers, places)``: the numbers that are taken, in the dtype, library and device of `x`, and their flat
+        places, row by row and rising, the ids of :func:`sparse_low_rank_linear`. Of equal numbers the first are taken;
+        a NaN is taken last.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold floating numbers, or `density` is no number.
+    ValueError
+        `x` has not two axes, or `density` is not in 0..1 or 0.
+
+    Notes
+    -----
+    The number is int(p m n), multiplied in this order in float64. float16 numbers are often equal,
+    and then the draw is no longer uniform. Values start uniform within 1 / sqrt(n) of 0 in SLTrain.
+
+    References
+    ----------
+    Han et al., SLTrain, 2024 (not read again: as catalogued from its code, which takes the first of a permutation and
+    sorts them).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.proj.random_sparse_support(np.array([[0.3, 0.9], [0.1, 0.4]]), density=0.5)
+    (array([0.9, 0.4]), array([1, 3]))
+    """
+    xp, x = prepare(x)
+    if x.ndim != 2:
+        raise ValueError(f"x must have shape (m, n), got {tuple(x.shape)}")
+    if not 0 < density <= 1:
+        raise ValueError(f"density must be in 0..1 and above 0, got {density!r}")
+    flat = xp.reshape(x, (-1,))
+    order = xp.argsort(-widen(xp, flat)[0], stable=True)
+    places = xp.sort(order[: int(density * op.index(x.shape[0]) * op.index(x.shape[1]))])
+    return xp.take(flat, places), places
+
+
+@operator(
+    paper="ma2024visual",
+    cases=[
+        case("queries", normal(3, 6), normal(8, 6), normal(5, 2)),
+        case("bias", normal(2, 2, 4, mean=3.0), normal(9, 4), normal(2, 3), normal(9), scale=-0.5),
+        case("loud eps", normal(2, 7), normal(6, 7), normal(3, 1), eps=2.0),
+        case("one query", normal(5), normal(4, 5), normal(3, 2), normal(4), scale=4.0),
+        case("no queries", normal(0, 4), normal(2, 4), normal(3, 1)),
+    ],
+    bench=case("queries", normal(32, 512), normal(64 * 64, 512), normal(512, 64)),
+    rows=lambda x, rng: (
+        [x, rng.normal(size=(4, x.shape[1])) / x.shape[1] ** 0.5, rng.normal(size=(3, 2))], {"scale": 0.5}),
+)  # fmt: skip
+def generated_low_rank_delta(x, weight, b, bias=None, /, *, scale=1.0, eps=1e-5):
+    r"""Return updates of a weight whose first factor is generated from `x`, and whose second is given.
+
+    .. math:: A = \mathrm{reshape} \Bigl( W \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + c, \; (h, r) \Bigr), \qquad
+        \Delta = s \, A B^T
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        What queries found in an image, of shape (..., d).
+    weight : array
+        The map :math:`W` to factors, of shape (h r, d). Gain and shift of the norm before it are multiplied into it.
+    b : array
+        The second factor :math:`B`, of shape (outputs, r).
+    bias : array, optional
+        The shift :math:`c`, of shape (h r,).
+    scale : float
+        The factor :math:`s`: alpha / r.
+    eps : float
+        What is added to the variance of rows of x.
+
+    Returns
+    -------
+    array
+        (..., h, outputs), in the dtype, library and device of `x`: one adds x' Delta to what a weight makes of rows x'
+        of h inputs. Of rank r at most. A NaN or an infinity makes the whole update of its query NaN.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or an option is no number.
+    ValueError
+        A shape does not fit, an axis is empty, `scale` is not finite, or `eps` is negative.
+
+    Notes
+    -----
+    Released B starts at 0, and so the first update does. It is the generated factor that meets the inputs; in LoRA's
+    words it is A^T here and B there.
+
+    References
+    ----------
+    Ma et al., Visual Perception by Large Language Model's Weights, 2024 (not read again: as catalogued from its code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> x, weight, b = np.array([1.0, 3.0]), np.array([[0.0, 2.0], [1.0, 0.0]]), np.array([[10.0]])
+    >>> refnorm.proj.generated_low_rank_delta(x, weight, b, eps=0.0)
+    array([[ 20.],
+           [-10.]])
+    """
+    xp, x, weight, b, bias = prepare(x, weight, b, bias, need=3)
+    require_along(x, -1, eps)
+    if b.ndim != 2 or 0 in b.shape:
+        raise ValueError(f"b must have shape (outputs, r) without a 0, got {tuple(b.shape)}")
+    r = b.shape[1]
+    if weight.ndim != 2 or weight.shape[1] != x.shape[-1] or weight.shape[0] % r or weight.shape[0] == 0:
+        raise ValueError(f"weight must have shape (h {r}, {x.shape[-1]}), got {tuple(weight.shape)}")
+    require_shape("bias", bias, weight.shape[:1])
+    if not math.isfinite(scale):
+        raise ValueError(f"scale must be finite, got {scale!r}")
+    wide, w, up, c = widen(xp, x, weight, b, bias)
+    spare = roomy(x, wide)
+    f = centered(xp, wide, roomy=spare)
+    f = inner(xp, f / root_mean_square(xp, f, eps, roomy=spare), w, roomy=spare)
+    f = xp.reshape(f if c is None else f + c, (*x.shape[:-1], weight.shape[0] // r, r))
+    return give_back(xp, scale * inner(xp, f, up, roomy=spare), x)
+
+
 # ---- laws ----
+
+
+@law(random_sparse_support, uniform(4, 6))
+def order_alone_counts(f, u):
+    numbers, places = f(u / 4, density=0.5)
+    return 4 * numbers + places, sum(f(u, density=0.5))
+
+
+@law(random_sparse_support, uniform(4, 6))
+def what_is_large_and_what_is_small_are_all(f, u):
+    (few, here), (many, there) = f(u, density=0.25), f(1 - u, density=0.75)
+    return np.stack([few.sum() + 18 - many.sum(), here.sum() + there.sum()]), np.stack([u.sum(), 276])
+
+
+@law(generated_low_rank_delta, normal(3, 6), normal(8, 6), normal(5, 2))
+def shift_and_scale_of_queries_are_free(f, x, w, b):
+    return f(4 * x + 2, w, b, eps=0.0), f(x, w, b, eps=0.0)
+
+
+@law(generated_low_rank_delta, normal(3, 6), normal(8, 6), normal(5, 2), normal(8))
+def second_factor_is_linear(f, x, w, b, c):
+    return f(x, w, 4 * b, c, scale=0.5), f(x, w, b, c, scale=2.0)
+
+
+@law(generated_low_rank_delta, normal(3, 6), normal(8, 6), normal(5, 2), normal(8))
+def shift_makes_an_update_of_its_own(f, x, w, b, c):
+    return f(x, w, b, c) - f(x, w, b), c.reshape(4, 2) @ b.T + 0 * f(x, w, b)
 
 
 @law(lora_linear, normal(4, 7), normal(5, 7), normal(2, 7), normal(5, 2))

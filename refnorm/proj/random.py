@@ -1,45 +1,23 @@
-"""Random matrices, and what is projected with them: parameters of a subspace, graphs, sketches of counts."""
+"""Random matrices, and what is projected with them: parameters of a subspace, and graphs."""
 
 from __future__ import annotations
 
 import math
-import operator as op
 
 import numpy as np
 
-from .._cases import Draw, case, integers, normal, positive, uniform
+from .._cases import Draw, case, normal, positive, uniform
 from .._core.moments import centered, root_mean_square
 from .._core.norms import length
 from .._core.products import inner
-from .._core.segments import segment_sums
 from .._core.sums import total
-from .._lanes import indices, load, packed, run, scratch, takes
 from .._registry import law, operator
-from .._threads import thread_count
-from .._xp import (
-    check_out,
-    give_back,
-    prepare,
-    require_along,
-    require_indices,
-    require_shape,
-    require_switch,
-    roomy,
-    widen,
-)  # fmt: skip
-
-kernels = load(__name__)
-NEAR = 1 << 19  # bytes of sums that stay in the cache next to a core
+from .._xp import give_back, prepare, require_along, require_shape, require_switch, roomy, widen
 
 
 def graph(n):
     """Draw the weights of a graph, of which there are as many rows as columns."""
     return Draw((n, n), lambda rng, s: rng.gamma(2.0, 1.0, (s[1], s[1])), "graph")
-
-
-def random_signs(*shape):
-    """Draw signs at random."""
-    return Draw(shape, lambda rng, s: rng.choice([-1.0, 1.0], s), "signs")
 
 
 @operator(
@@ -287,121 +265,6 @@ def fastrp(x, directions, /, *, weights=(1.0, 1.0), alpha=0.0, transition=True, 
     return give_back(xp, y, x)
 
 
-def require_buckets(xp, x, ids, signs) -> None:
-    """Refuse ids that are no integers, neither one nor several for each element, and signs of another shape."""
-    each = getattr(ids, "shape", ())[1:]
-    require_indices(xp, "ids", ids, (*x.shape[-1:], *each[:1]))
-    if each == (0,):
-        raise ValueError("ids must have at least one bucket for each element, got shape (n, 0)")
-    require_shape("signs", signs, ids.shape)
-
-
-def sketched(x, ids, signs, size, out):
-    """Return sketches by the kernel, of rows taken together while their sums stay near; every lot has room for them."""
-    wide = 2 if x.dtype.itemsize == 8 else 1
-    together = kernels.TOGETHER if 8 * wide * kernels.TOGETHER * size <= NEAR else 1
-    rows = math.prod(x.shape[:-1])
-    lot = max(1, -(-rows // (together * thread_count()))) * together  # whole: the same rows together for any threads
-    lots = -(-rows // lot)
-    room = scratch((max(1, lots), max(2, wide * together) * (size + 1) + 8), "float64")
-    at, ends, members, signs = indices(ids), None, None, packed(signs, 1).reshape(ids.shape)
-    there = (at >= 0) & (at < size)
-    if ids.ndim == 2:  # what is in no bucket is left out
-        ends = np.concat([[0], np.cumsum(np.sum(there, axis=1))]).astype("intp")
-        at, members, signs = at[there], np.flatnonzero(there) // ids.shape[1], signs[there]
-    else:
-        at = np.where(there, at, size)
-    args = ends, members, at, signs, lot, together, room
-    return run(kernels.count_sketch, x, *args, out=out, shape=(*x.shape[:-1], size), units=lots)
-
-
-@operator(
-    paper="charikar2002finding",
-    kernel="count_sketch",
-    cases=[
-        case("rows", normal(4, 8), integers(8, high=5), random_signs(8), output_size=5),
-        case("many rows", normal(19, 11), integers(11, low=-1, high=7), random_signs(11), output_size=6),
-        case("blocks", normal(2, 3, 9), integers(9, high=4), random_signs(9), output_size=4),
-        case("two buckets each", normal(9, 7), integers(7, 2, low=-1, high=5), random_signs(7, 2), output_size=4),
-        case("offset", normal(3, 21, mean=1e3), integers(21, high=3), normal(21), output_size=3),
-        case("one", normal(7), integers(7, high=9), random_signs(7), output_size=9),
-        case("no rows", normal(0, 4), integers(4, high=2), random_signs(4), output_size=2),
-    ],
-    bench=case("rows", normal(256, 4096), integers(4096, high=512), random_signs(4096), output_size=512),
-    rows=lambda x, rng: (
-        [x, rng.integers(0, 7, x.shape[1]), rng.choice([-1.0, 1.0], x.shape[1]) / x.shape[1]],
-        {"output_size": 7},
-    ),
-)
-def count_sketch(x, ids, signs, /, *, output_size, out=None):
-    r"""Add up the elements of rows of `x` in a few buckets, each with a sign.
-
-    .. math:: y_j = \sum_{i \,:\, h_i = j} s_i x_i
-
-    Parameters
-    ----------
-    x : array of float16, bfloat16, float32 or float64
-        The data, of shape (..., n).
-    ids : array of integers
-        The bucket :math:`h_i` of each element, from 0 and below `output_size`, of shape (n,), or k of them for each,
-        (n, k). Other numbers, negative ones too, belong to no bucket.
-    signs : array
-        The signs :math:`s_i`, of the shape of `ids`, +1 and -1 at random; or whatever number goes with the bucket.
-    output_size : int
-        The number of buckets.
-    out : array, optional
-        Where to write the answer (NumPy and CuPy): its shape, the dtype of `x`, memory of its own.
-
-    Returns
-    -------
-    array
-        (..., output_size), in the dtype, library and device of `x`; 0 in an empty bucket.
-
-    Raises
-    ------
-    TypeError
-        An array does not hold floating numbers, `ids` no integers, they are of two libraries, or `output_size` is no
-        integer.
-    ValueError
-        A shape does not fit, `x` has no element along its last axis, `output_size` is below 1, or `out` overlaps.
-
-    Notes
-    -----
-    With several buckets an element this is the product with a sparse matrix: a row of it has its columns in `ids`, -1
-    behind the last of them, and its entries in `signs`. So rows are projected by a :func:`sparse_random_matrix`.
-
-    Inner products of sketches are those of the rows on average. The sketch of an outer product is the circular
-    convolution of the sketches of its factors.
-
-    References
-    ----------
-    Charikar, Chen and Farach-Colton, Finding Frequent Items in Data Streams, 2002 (not read again: as catalogued).
-
-    Examples
-    --------
-    >>> import numpy as np, refnorm
-    >>> x, ids, signs = np.array([1.0, 2.0, 4.0]), np.array([0, 2, 0]), np.array([1.0, 1.0, -1.0])
-    >>> refnorm.proj.count_sketch(x, ids, signs, output_size=3)
-    array([-3.,  0.,  2.])
-    """
-    xp, x, signs = prepare(x, signs, need=2)
-    require_along(x, -1)
-    require_buckets(xp, x, ids, signs)
-    if op.index(output_size) < 1:
-        raise ValueError(f"output_size must be 1 or more, got {output_size!r}")
-    shape = (*x.shape[:-1], output_size)
-    check_out(out, x, ids, signs, shape=shape)
-    if takes(kernels, x, signs, ids):
-        y = sketched(x, ids, signs, op.index(output_size), out)
-    else:
-        wide, s = widen(xp, x, signs)
-        signed = wide * s if ids.ndim == 1 else wide[..., None] * s
-        columns = xp.matrix_transpose(xp.reshape(signed, (-1, math.prod(ids.shape))))
-        y, _ = segment_sums(xp, columns, xp.reshape(ids, (-1,)), output_size, roomy=roomy(x, wide))
-        y = xp.reshape(xp.matrix_transpose(y), shape)
-    return give_back(xp, y, x, out=out)
-
-
 # ---- laws ----
 
 
@@ -434,13 +297,3 @@ def transitions_are_free_of_degrees(f, a, r):
 def steps_add(f, a, r):
     one, two = (f(a, r, weights=w, standardize=False) for w in ((1.0, 0.0), (0.0, 1.0)))
     return f(a, r, weights=(2.0, 3.0), standardize=False), 2 * one + 3 * two
-
-
-@law(count_sketch, normal(4, 7), integers(7, high=5), random_signs(7))
-def signs_turn_the_sketch(f, x, ids, s):
-    return f(x, ids, -s, output_size=5), -f(x, ids, s, output_size=5)
-
-
-@law(count_sketch, normal(4, 7), integers(7, high=5), random_signs(7))
-def nothing_is_lost(f, x, ids, s):
-    return f(x, ids, s, output_size=5).sum(axis=-1), (x * s).sum(axis=-1)

@@ -1,12 +1,24 @@
-"""A linear map written as U diag(s) V^T, and trained there."""
+"""A linear map written as U diag(s) V^T, and trained there: all values, and directions that are drawn."""
 
 from __future__ import annotations
 
-from .._cases import case, normal, orthonormal, positive
+import operator as op
+
+from .._cases import case, normal, orthonormal, positive, uniform
 from .._core.moments import sum_leading
 from .._core.products import inner
+from .._core.sums import total
 from .._registry import gradient, law, operator
-from .._xp import give_back, like_weight, prepare, require_along, require_shape, roomy, widen
+from .._xp import (
+    give_back,
+    like_weight,
+    prepare,
+    require_along,
+    require_same_shape,
+    require_shape,
+    roomy,
+    widen,
+)  # fmt: skip
 
 
 def require_triple(x, u, s, v, rest, bias) -> tuple:
@@ -158,7 +170,99 @@ def svd_linear_vjp(cotangent, x, u, s, v, rest=None, bias=None, /):
     return give_back(xp, xp.reshape(dx, x.shape), x), *(like_weight(xp, d, p) for d, p in given)
 
 
+@operator(
+    paper="zhao2024sparse",
+    cases=[
+        case("values", positive(9), uniform(9), k=4),
+        case("by size alone", positive(3, 7), uniform(3, 7), k=3, alpha=0.0),
+        case("mostly uniform", positive(2, 3, 5), uniform(2, 3, 5), k=2, alpha=0.875),
+        case("all", positive(4, 6), uniform(4, 6), k=6),
+        case("no rows", uniform(0, 4), uniform(0, 4), k=1),
+    ],
+    bench=case("values", positive(64, 1024), uniform(64, 1024), k=64),
+    rows=lambda x, rng: ([abs(x), rng.uniform(size=x.shape)], {"k": 3}),
+)
+def sample_singular_directions(x, u, /, *, k, alpha=0.5):
+    r"""Draw the singular directions that are trained next: without replacement, large values more often.
+
+    .. math:: p_i = \frac{\alpha}{n} + (1 - \alpha) \frac{x_i}{\sum_j x_j}, \qquad
+        (i_1, \dots, i_k) = \text{the places of the } k \text{ smallest of } \frac{-\log u_i}{p_i}
+
+    Parameters
+    ----------
+    x : array of float16, bfloat16, float32 or float64
+        The singular values, 0 or more, of shape (..., n); not checked.
+    u : array
+        Uniform numbers between 0 and 1, of the shape of `x`.
+    k : int
+        How many are drawn, from 1 to n.
+    alpha : float
+        The share :math:`\alpha` of the uniform distribution, 0 to 1; with 0 only values count.
+
+    Returns
+    -------
+    tuple
+        ``(p, places)``: the chances of a single draw, of the shape, dtype, library and device of `x`, and integers of
+        shape (..., k), in the order of a draw one by one. A NaN or an infinity, or values that are all 0, make chances
+        NaN; what has such a chance is drawn last.
+
+    Raises
+    ------
+    TypeError
+        An array does not hold floating numbers, the arrays are of two libraries, or an option is of the wrong type.
+    ValueError
+        The shapes differ, `k` is not from 1 to n, or `alpha` is not in 0..1.
+
+    Notes
+    -----
+    An exponential clock of rate p rings for each direction, and the first k are taken: the same as draws one after the
+    other of what is left (Plackett and Luce).
+
+    References
+    ----------
+    Zhao et al., Sparse Spectral Training, 2024 (not read again: half uniform as catalogued from its later version, of
+    which the first speaks of magnitudes alone).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> u = np.exp(-np.array([1.0, 1.0, 3.0]))  # clocks of 1, 1 and 3 over the chance
+    >>> p, places = refnorm.proj.sample_singular_directions(np.array([1.0, 2.0, 5.0]), u, k=2, alpha=0.0)
+    >>> p, places
+    (array([0.125, 0.25 , 0.625]), array([1, 2]))
+    """
+    xp, x, u = prepare(x, u, need=2)
+    require_along(x, -1)
+    require_same_shape("u", u, x)
+    n = x.shape[-1]
+    if not 1 <= op.index(k) <= n:
+        raise ValueError(f"k must be from 1 to {n}, got {k!r}")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must be in 0..1, got {alpha!r}")
+    wide, draws = widen(xp, x, u)
+    p = alpha / n + (1 - alpha) * (wide / total(xp, wide, roomy=roomy(x, wide)))
+    places = xp.argsort(-xp.log(draws) / p, axis=-1, stable=True)[..., : op.index(k)]
+    return give_back(xp, p, x), places
+
+
 # ---- laws ----
+
+
+@law(sample_singular_directions, positive(3, 7), uniform(3, 7))
+def scale_of_values_is_free(f, x, u):
+    return f(4 * x, u, k=7)[0], f(x, u, k=7)[0]
+
+
+@law(sample_singular_directions, positive(3, 7), uniform(3, 7))
+def all_are_drawn_at_last(f, x, u):
+    p, places = f(x, u, k=7)
+    return places.sum(axis=-1) + p.sum(axis=-1), 22.0 + 0 * p[:, 0]
+
+
+@law(sample_singular_directions, positive(3, 7), uniform(3, 7))
+def uniform_draws_know_no_values(f, x, u):
+    p, places = f(x, u, k=3, alpha=1.0)
+    return 7 * p[:, :3] + places, 1 + (-u).argsort(axis=-1)[:, :3]
 
 
 @law(svd_linear, normal(4, 6), orthonormal(5, 3), positive(3), orthonormal(6, 3))

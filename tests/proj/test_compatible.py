@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import basis_transformation, higher_order_compatible_loss, orthogonal_compatible_map
+from refnorm.proj import (
+    backward_compatible_loss,
+    basis_transformation,
+    higher_order_compatible_loss,
+    orthogonal_compatible_map,
+)
 
 TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
 
@@ -63,3 +68,47 @@ def test_pairs_of_other_classes_push():
         higher_order_compatible_loss(x, old, np.array([0, 1]), scale=np.inf)
     with pytest.raises(ValueError, match="x must have shape"):
         higher_order_compatible_loss(x[0], old, np.array([0]))
+
+
+def test_what_an_old_classifier_understands():
+    x, p, ids, s = (
+        np.array([[3.0, 0.0]]),
+        np.array([[0.0, 2.0], [4.0, 0.0]]),
+        np.array([1]),
+        np.array([[0.0, 0.0, 0.0]]),
+    )
+    assert backward_compatible_loss(x, p, ids, s, weights=(0.0, 0.0, 1.0)) == 0
+    assert backward_compatible_loss(x, p, ids, s, np.array([[0.0, 9.0]]), weights=(0.0, 0.0, 2.0)) == 2
+    assert np.isclose(backward_compatible_loss(x, p, ids, s, weights=(2.0, 0.0, 0.0)), 2 * np.log(3), rtol=1e-15)
+    wanted = np.log1p(np.exp(-4))
+    assert np.isclose(backward_compatible_loss(x, p, ids, s, weights=(0.0, 1.0, 0.0)), wanted, rtol=1e-14)
+    assert backward_compatible_loss(0 * x, p, ids, s, weights=(0.0, 0.0, 1.0)) == 1
+    assert np.isnan(backward_compatible_loss(x, p, np.array([3]), s))
+
+
+def test_is_what_torch_gives(torch):
+    x, p, s, old = (torch.randn(*n, dtype=torch.float64) for n in [(6, 4), (3, 4), (6, 5), (6, 4)])
+    ids, F = torch.tensor([0, 2, 1, 1, 0, 2]), torch.nn.functional
+    c = F.normalize(x, dim=1)
+    own, before = F.cross_entropy(s, ids), F.cross_entropy(c @ p.T, ids)
+    near = torch.nn.CosineEmbeddingLoss()(p[ids], c, torch.ones(6))
+    got = backward_compatible_loss(x, p, ids, s)
+    torch.testing.assert_close(got, 5 * own + 10 * before + 5 * near, rtol=1e-12, atol=0)
+    bt2 = own + 3 * before + 4 * (1 - (F.normalize(old, dim=1) * c).sum(1).mean())
+    got = backward_compatible_loss(x, p, ids, s, old, weights=(1.0, 3.0, 4.0))
+    torch.testing.assert_close(got, bt2, rtol=1e-12, atol=0)
+
+
+def test_losses_refuse():
+    x, p, ids, s = np.ones((2, 3)), np.ones((4, 3)), np.array([0, 1]), np.ones((2, 5))
+    for args, said in [
+        ((x[0], p, ids, s), "x must"), ((x, p.T, ids, s), "weight"), ((x, p, ids[:1], s), "ids"),
+        ((x, p, ids, s[:1]), "scores"), ((x, p, ids, s, x[:1]), "old"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            backward_compatible_loss(*args)
+    with pytest.raises(TypeError, match="ids"):
+        backward_compatible_loss(x, p, x[:, 0], s)
+    for weights in ((1.0, 2.0), 1.0, (1.0, np.nan, 2.0)):
+        with pytest.raises(ValueError, match="weights"):
+            backward_compatible_loss(x, p, ids, s, weights=weights)

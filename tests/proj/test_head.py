@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refnorm.proj import feature_weighting_profile, fixed_reweighting_head, projection_head
+from refnorm.proj import feature_weighting_profile, fixed_reweighting_head, matryoshka_prefix_logits, projection_head
 
 
 def test_by_hand():
@@ -35,6 +35,24 @@ def test_is_what_torch_gives(torch):
         torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-13)
 
 
+def test_prefixes():
+    x, w = np.array([[3.0, 4.0, 12.0]]), np.array([[2.0, 0.0], [0.0, -5.0], [0.0, 0.0]])
+    assert matryoshka_prefix_logits(x, w).tolist() == [[0.6, -0.8, 0]]
+    assert matryoshka_prefix_logits(x, w, eps=10.0).tolist() == [[0.3, -0.4, 0]]
+    assert matryoshka_prefix_logits(x, w, normalize=False).tolist() == [[3, -4, 0]]
+
+
+def test_one_level_of_all_elements_is_the_head_of_dino(torch):
+    x, w = torch.randn(6, 5, dtype=torch.float64), torch.randn(4, 5, dtype=torch.float64)
+    last = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(5, 4, bias=False, dtype=torch.float64))
+    last.parametrizations.weight.original0.data.fill_(1)
+    last.parametrizations.weight.original1.data.copy_(w)
+    wanted = last(torch.nn.functional.normalize(x, dim=-1)).detach()
+    torch.testing.assert_close(matryoshka_prefix_logits(x, w), wanted, rtol=1e-13, atol=1e-14)
+    whole = last(x).detach()
+    torch.testing.assert_close(matryoshka_prefix_logits(x, w, normalize=False), whole, rtol=1e-13, atol=1e-14)
+
+
 def test_refusals():
     x, w = np.ones((2, 3)), np.ones((4, 3))
     for args, said in [((x, w.T), "weight"), ((x, w, np.ones(3)), "bias"), ((x, w, None, w), "out_weight")]:
@@ -54,3 +72,8 @@ def test_refusals():
             feature_weighting_profile(bad, np.ones((1, 3)))
     with pytest.raises(ValueError, match="directions"):
         feature_weighting_profile(np.ones((1, 3, 3)), np.ones((1, 2)))
+    for bad in (np.ones((2, 4)), np.ones((2, 0)), np.ones((0, 2)), np.ones(3)):
+        with pytest.raises(ValueError, match="weight must have shape"):
+            matryoshka_prefix_logits(x, bad)
+    with pytest.raises(TypeError, match="normalize"):
+        matryoshka_prefix_logits(x, x, normalize=1)

@@ -3,11 +3,18 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake, survivor
-from ...proj.compatible import basis_transformation, higher_order_compatible_loss, orthogonal_compatible_map
+from ...proj.compatible import (
+    backward_compatible_loss,
+    basis_transformation,
+    higher_order_compatible_loss,
+    orthogonal_compatible_map,
+)
 
 conventions(orthogonal_compatible_map, "code", "torch's orthogonal layer with its bias left on", eps=1e-12)
 conventions(basis_transformation, "code", "ResNet_BT2, the first n_extra entries of the old head", scale=3.0)
 
+conventions(backward_compatible_loss, "oca", "OCA_trainer", weights=(5.0, 10.0, 5.0))
+conventions(backward_compatible_loss, "bt2", "with old embeddings; lambda_1 is beside it", weights=(1.0, 1.0, 1.0))
 conventions(higher_order_compatible_loss, "code", "HocLoss, mu of 10", scale=10.0)
 
 
@@ -127,3 +134,56 @@ def _(x, old, ids, /, *, scale=10.0):
 @honest(higher_order_compatible_loss, "NumPy", baseline=True)
 def _(x, old, ids, /, *, scale=10.0):
     return contrast(x, old, ids, scale).astype(x.dtype)
+
+
+def entropy(z, ids, mean=np.mean):
+    mine = np.take_along_axis(z, ids[:, None], axis=1)[:, 0]
+    top = np.max(z, axis=1)
+    others = np.where(np.arange(z.shape[1]) == np.argmax(z, axis=1)[:, None], 0, np.exp(z - top[:, None]))
+    return mean((top - mine) + np.log1p(np.sum(others, axis=1)))
+
+
+def understood(x, p, ids, s, old, weights, eps, *, bare=False, cosines=False, mean=np.mean, prototypes=False):
+    x, p, s = (a.astype(np.float64) for a in (x, p, s))
+    c, o = unit(x, eps), unit(p[ids] if old is None or prototypes else old, eps)
+    lack = 2 - np.sum(c * c, axis=1) - np.sum(o * o, axis=1)
+    apart = (np.sum((c - o) ** 2, axis=1) + np.where(np.abs(lack) < 1e-14, 0, lack)) / 2
+    z = (x if bare else c) @ (unit(p, eps) if cosines else p).T
+    with np.errstate(invalid="ignore"):
+        terms = entropy(s, ids, mean), entropy(z, ids, mean), mean(apart)
+    return np.asarray(sum(w * t for w, t in zip(weights, terms, strict=True)))
+
+
+@mistake(backward_compatible_loss, "embeddings as they are for the old classifier", kind="denominator")
+def _(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    return understood(x, weight, ids, scores, old, weights, eps, bare=True)
+
+
+@mistake(backward_compatible_loss, "cosines for the old classifier", kind="denominator")
+def _(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    return understood(x, weight, ids, scores, old, weights, eps, cosines=True)
+
+
+@mistake(backward_compatible_loss, "weights changed about", kind="place of a parameter")
+def _(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    return understood(x, weight, ids, scores, old, (weights[1], weights[0], weights[2]), eps)
+
+
+@mistake(backward_compatible_loss, "sum over the batch", kind="denominator")
+def _(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    return understood(x, weight, ids, scores, old, weights, eps, mean=np.sum)
+
+
+@mistake(backward_compatible_loss, "near the prototypes whatever is said", kind="place of a parameter")
+def _(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    return understood(x, weight, ids, scores, old, weights, eps, prototypes=True)
+
+
+@mistake(backward_compatible_loss, "eps left out", kind="place of eps")
+def _(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    return understood(x, weight, ids, scores, old, weights, 1e-12)
+
+
+@honest(backward_compatible_loss, "NumPy", baseline=True)
+def _(x, weight, ids, scores, old=None, /, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    return understood(x, weight, ids, scores, old, weights, eps).astype(x.dtype)

@@ -3,11 +3,13 @@
 import numpy as np
 
 from ..._registry import conventions, honest, mistake
-from ...proj.head import feature_weighting_profile, fixed_reweighting_head, projection_head
+from ...proj.head import feature_weighting_profile, fixed_reweighting_head, matryoshka_prefix_logits, projection_head
 
 conventions(projection_head, "paper", "as catalogued", activation="relu", normalize=True)
 conventions(projection_head, "simclr", "two layers, relu, unit length in the loss", activation="relu", eps=1e-12)
 conventions(fixed_reweighting_head, "paper", "kappa above 1, and nothing is normalised inside")
+conventions(matryoshka_prefix_logits, "dino", "the one level of all elements", normalize=True, eps=1e-12)
+conventions(matryoshka_prefix_logits, "franca", "of a layer for each level, not of prefixes", normalize=False)
 conventions(feature_weighting_profile, "paper", "as catalogued")
 
 BENDS = {"none": lambda z: z, "relu": lambda z: np.where(z < 0, 0.0, z), "tanh": np.tanh}
@@ -123,3 +125,41 @@ def _(x, directions, /, *, relative=False):
 @honest(feature_weighting_profile, "NumPy", baseline=True)
 def _(x, directions, /, *, relative=False):
     return profile(x, directions, relative)
+
+
+def cosines(x, w, normalize, eps, *, late=False, bare=False):
+    x, w = x.astype(np.float64), w.astype(np.float64)
+    m, size = w.shape[1], lengths(w)
+    f = x[..., -m:] if late else x[..., :m]
+    f = f / np.maximum(lengths(f), eps) if normalize else f
+    return f @ (w if bare else w / np.where(size == 0, 1, size)).T
+
+
+@mistake(matryoshka_prefix_logits, "the last elements", kind="set")
+def _(x, weight, /, *, normalize=True, eps=1e-12):
+    return cosines(x, weight, normalize, eps, late=True)
+
+
+@mistake(matryoshka_prefix_logits, "prototypes as they are", kind="denominator")
+def _(x, weight, /, *, normalize=True, eps=1e-12):
+    return cosines(x, weight, normalize, eps, bare=True)
+
+
+@mistake(matryoshka_prefix_logits, "unit length before the cut", kind="order of the steps")
+def _(x, weight, /, *, normalize=True, eps=1e-12):
+    return cosines(x / np.maximum(lengths(x), eps) if normalize else x, weight, False, eps)
+
+
+@mistake(matryoshka_prefix_logits, "always of unit length", kind="place of a parameter")
+def _(x, weight, /, *, normalize=True, eps=1e-12):
+    return cosines(x, weight, True, eps)
+
+
+@mistake(matryoshka_prefix_logits, "eps left out", kind="place of eps")
+def _(x, weight, /, *, normalize=True, eps=1e-12):
+    return cosines(x, weight, normalize, 1e-12)
+
+
+@honest(matryoshka_prefix_logits, "NumPy", baseline=True)
+def _(x, weight, /, *, normalize=True, eps=1e-12):
+    return cosines(x, weight, normalize, eps).astype(x.dtype)

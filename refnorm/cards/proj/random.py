@@ -1,16 +1,15 @@
-"""How random matrices, subspaces, graph embeddings and sketches are got wrong."""
+"""How random matrices, subspaces and graph embeddings are got wrong."""
 
 import numpy as np
 
 from ..._registry import conventions, honest, mistake, survivor
-from ...proj.random import count_sketch, fastrp, random_subspace_project, sparse_random_matrix
+from ...proj.random import fastrp, random_subspace_project, sparse_random_matrix
 
 conventions(sparse_random_matrix, "scikit-learn", "with density 1 / sqrt(n) and scale 1 / sqrt(d)")
 conventions(sparse_random_matrix, "intrinsic-dimension", "unit columns over all layers together", normalize=True)
 conventions(random_subspace_project, "intrinsic-dimension", normalize=True)
 conventions(fastrp, "code", "columns standardized, degrees of the weighted graph", standardize=True)
 conventions(fastrp, "paper", "scaled with (d / 2m)^beta", standardize=False)
-conventions(count_sketch, "scikit-learn", "inside PolynomialCountSketch")
 
 
 def drawn(u, density, scale, normalize, low=0.5):
@@ -139,73 +138,3 @@ survivor(
     "fastrp > centered: c = x - (first + mean(xp, x - first, roomy=roomy)): x - first -> x",
     "columns of an embedding are no longer than a few of their spreads: the second mean takes off what is left",
 )
-
-
-def each(x, ids, signs):
-    """Return elements as often as they have buckets, with one bucket each."""
-    return np.repeat(x, ids[0].size, axis=-1), ids.ravel(), signs.ravel()
-
-
-def sketched(x, ids, signs, output_size):
-    x, ids, signs = each(x, ids, signs)
-    y = np.zeros((*x.shape[:-1], output_size), np.float64)
-    for i, j in enumerate(ids):
-        if 0 <= j < output_size:
-            y[..., j] += x[..., i].astype(np.float64) * signs[i].astype(np.float64)
-    return y.astype(x.dtype)
-
-
-@mistake(count_sketch, "signs left out", kind="sign")
-def _(x, ids, signs, /, *, output_size):
-    return sketched(x, ids, np.ones_like(signs), output_size)
-
-
-@mistake(count_sketch, "the last in a bucket alone", kind="set")
-def _(x, ids, signs, /, *, output_size):
-    x, ids, signs = each(x, ids, signs)
-    y, there = np.zeros((*x.shape[:-1], output_size)), (ids >= 0) & (ids < output_size)
-    y[..., ids[there]] = (x * signs)[..., there]
-    return y
-
-
-@mistake(count_sketch, "means of the buckets", kind="denominator")
-def _(x, ids, signs, /, *, output_size):
-    count = np.bincount(ids[(ids >= 0) & (ids < output_size)], minlength=output_size)
-    return sketched(x, ids, signs, output_size) / np.maximum(count, 1)
-
-
-@mistake(count_sketch, "signs by the bucket", kind="index")
-def _(x, ids, signs, /, *, output_size):
-    x, ids, signs = each(x, ids, signs)
-    return sketched(x, ids, signs[ids % len(signs)], output_size)
-
-
-@mistake(count_sketch, "ids taken around the buckets", kind="set")
-def _(x, ids, signs, /, *, output_size):
-    return sketched(x, ids % output_size, signs, output_size)
-
-
-@mistake(count_sketch, "buckets counted from one", kind="index")
-def _(x, ids, signs, /, *, output_size):
-    return sketched(x, ids - 1, signs, output_size)
-
-
-@mistake(count_sketch, "roots of the sizes of buckets divided by", kind="denominator")
-def _(x, ids, signs, /, *, output_size):
-    count = np.bincount(ids[(ids >= 0) & (ids < output_size)], minlength=output_size)
-    return sketched(x, ids, signs, output_size) / np.sqrt(np.maximum(count, 1))
-
-
-@mistake(count_sketch, "magnitudes added up", kind="sign")
-def _(x, ids, signs, /, *, output_size):
-    return sketched(np.abs(x), ids, signs, output_size)
-
-
-@mistake(count_sketch, "buckets backwards", kind="order of the outputs")
-def _(x, ids, signs, /, *, output_size):
-    return sketched(x, ids, signs, output_size)[..., ::-1]
-
-
-@honest(count_sketch, "NumPy, one by one", baseline=True)
-def _(x, ids, signs, /, *, output_size):
-    return sketched(x, ids, signs, output_size)

@@ -33,3 +33,20 @@ def higher_order_compatible_loss(x, old, ids, *, scale=10.0):
         top = np.max(pairs)
         loss = loss + (top - WIDE(scale) * np.sum(old[i] * x[i])) + np.log(np.sum(np.exp(np.array(pairs, WIDE) - top)))
     return np.asarray(loss / len(x))
+
+
+def entropy(z, y):
+    top = np.max(z)
+    place = int(np.argmax(z))
+    rest = sum((np.exp(v - top) for j, v in enumerate(z) if j != place), WIDE(0))
+    return (top - z[y]) + np.log1p(rest)
+
+
+def backward_compatible_loss(x, weight, ids, scores, old=None, *, weights=(5.0, 10.0, 5.0), eps=1e-12):
+    loss, c = WIDE(0), unit(x, eps)
+    for i, y in enumerate(ids):
+        near = unit((weight[y] if old is None else old[i])[None], eps)[0]
+        z = np.array([np.sum(c[i] * row) for row in weight])
+        terms = entropy(scores[i], y), entropy(z, y), 1 - np.sum(near * c[i])
+        loss = loss + sum(WIDE(w) * t for w, t in zip(weights, terms, strict=True))
+    return np.asarray(loss / len(x))

@@ -44,3 +44,14 @@ def feature_weighting_profile(x, directions, *, relative=False):
             v = np.array([np.sum(row * v) for row in weight])
             y[i, j] = np.sqrt(np.sum(v * v))
     return y / y[:1] if relative else y
+
+
+def matryoshka_prefix_logits(x, weight, *, normalize=True, eps=1e-12):
+    y, f = np.zeros((*x.shape[:-1], len(weight)), WIDE), x[..., : weight.shape[1]]
+    if normalize:
+        size = np.sqrt(np.sum(f * f, axis=-1, keepdims=True))
+        f = f / np.where(size < WIDE(eps), WIDE(eps), size)
+    for k, w in enumerate(weight):
+        size = np.sqrt(np.sum(w * w))
+        y[..., k] = np.sum(f * (w / size if size > 0 else w), axis=-1)
+    return y
