@@ -1,4 +1,4 @@
-"""The cosine transform, what is left of rows in its low modes, and a layer that acts on modes and how large its weights begin."""
+"""The cosine transform, the low modes of rows, a layer that acts on modes and how large its weights begin."""
 
 from __future__ import annotations
 
