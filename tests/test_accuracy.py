@@ -10,7 +10,6 @@ import functools
 import itertools
 import json
 import warnings
-from pathlib import Path
 
 import libraries
 import numpy as np
@@ -196,19 +195,21 @@ def main(argv=None) -> None:
 
     words = argparse.ArgumentParser(description=main.__doc__)
     words.add_argument("operator", nargs="*", default=NAMES, help="all when left out")
-    words.add_argument("--json", metavar="FILE", help="write the figures as lines of JSON, with rivals beside")
+    words.add_argument(
+        "--json", metavar="FILE", help="add the figures as lines of JSON, with rivals beside, as they come"
+    )
     asked_for = words.parse_args(argv)
-    laned = [(name, lane) for name, lane in LANED if name in asked_for.operator]
-    bar = functools.partial(track, console=Console(stderr=True), transient=True)
-    largest = [record for pair in bar(laned) for record in largest_errors(*pair)]
     table = Table("operator", "lane", "dtype", "largest error", "on", "of rows of", box=None)
-    for r in largest:
-        table.add_row(r["operator"], r["lane"], r["dtype"], f"{r['error']:.3f} {r['unit']}", r["data"], str(r["rows"]))
+    for name in track(asked_for.operator, console=Console(stderr=True), transient=True):
+        found = [record for lane in LANES[name] for record in largest_errors(name, lane)]
+        for r in found:
+            figures = (f"{r['error']:.3f} {r['unit']}", r["data"], str(r["rows"]))
+            table.add_row(name, r["lane"], r["dtype"], *figures)
+        if asked_for.json:  # an hour of work is not lost with its last minute
+            beside = {"operator": name, "float32": {data: side_by_side(name, data) for data in DATA}}
+            with open(asked_for.json, "a", encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in (*found, beside))
     Console().print(table)
-    if asked_for.json:
-        beside = {name: {data: side_by_side(name, data) for data in DATA} for name in bar(asked_for.operator)}
-        lines = [*largest, *({"operator": name, "float32": errors} for name, errors in beside.items())]
-        Path(asked_for.json).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
 
 def largest_errors(name, lane) -> list[dict]:
