@@ -195,9 +195,7 @@ def main(argv=None) -> None:
 
     words = argparse.ArgumentParser(description=main.__doc__)
     words.add_argument("operator", nargs="*", default=NAMES, help="all when left out")
-    words.add_argument(
-        "--json", metavar="FILE", help="add the figures as lines of JSON, with rivals beside"
-    )
+    words.add_argument("--json", metavar="FILE", help="add the figures as lines of JSON, with rivals beside")
     asked_for = words.parse_args(argv)
     table = Table("operator", "lane", "dtype", "largest error", "on", "of rows of", box=None)
     for name in track(asked_for.operator, console=Console(stderr=True), transient=True):
