@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...proj.lora import generated_low_rank_delta, lora_linear, random_sparse_support, sparse_low_rank_linear
 
 conventions(lora_linear, "paper", "scale = alpha / r")
@@ -182,3 +182,10 @@ def _(x, weight, b, bias=None, /, *, scale=1.0, eps=1e-5):
 @honest(generated_low_rank_delta, "NumPy", baseline=True)
 def _(x, weight, b, bias=None, /, *, scale=1.0, eps=1e-5):
     return generated(x, weight, b, bias, scale, eps).astype(x.dtype)
+
+
+survivor(
+    random_sparse_support,
+    "random_sparse_support: order = xp.argsort(-widen(xp, flat)[0], stable=True): True -> False",
+    "NumPy's other sort is stable too where there are sixteen elements or fewer",
+)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
+from ..._registry import conventions, honest, mistake, survivor
 from ...proj.sketch import count_sketch, tensor_sketch
 
 conventions(tensor_sketch, "scikit-learn", "PolynomialCountSketch, its hashes handed over; gamma of 1 and coef0 of 0")
@@ -128,3 +128,12 @@ def _(x, ids, signs, /, *, output_size):
 @honest(tensor_sketch, "NumPy", baseline=True)
 def _(x, ids, signs, /, *, output_size):
     return products(x, ids, signs, output_size).astype(x.dtype)
+
+
+for signed in ("x[..., None] / signs", "x[..., None]", "signs"):
+    survivor(
+        tensor_sketch,
+        "tensor_sketch > bucketed: signed = x * signs if ids.ndim == 1 else x[..., None] * signs: "
+        f"x[..., None] * signs -> {signed}",
+        "several buckets an element are count_sketch's alone, which refuses these",
+    )
