@@ -100,9 +100,9 @@ survivor(
     "-xp.max(k, axis=-1, keepdims=True) -> xp.max(k, axis=-1, keepdims=True)",
     "what is taken off every row is a factor that the first scaling takes back",
 )
-for scaled in (sinkhorn, sinkhorn_assignment):
+for one in (sinkhorn, sinkhorn_assignment):
     survivor(
-        scaled,
-        f"{scaled.__name__} > scalings: across, pairs = (none, none + 1, none), []: 1 -> 2",
+        one,
+        f"{one.__name__} > scalings: across, pairs = (none, none + 1, none), []: 1 -> 2",
         "one factor of all columns, which the first scaling of rows takes back",
     )
