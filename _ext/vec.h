@@ -464,9 +464,9 @@ INLINE void vexps(vd *x, int count) {
 }
 #endif
 
-/* e^(x + low) for a low far below x, to 0.7 ulp: 1 + r is split exactly, so that only r^2/2 + ... is rounded
- * before the last addition; the polynomial is good to 4e-18. */
-INLINE vd vexp_fine(vd x, vd low) {
+/* e^(x + low) for a low far below x, over 2^n and in two parts: 1 + r is split exactly, so that only r^2/2 + ... is
+ * rounded; the polynomial is good to 4e-18. */
+INLINE vd vexp_parts(vd x, vd low, vd *rest, vd *power) {
     vd a = vfloor_at(x, -746.0), p;
     vd n = (a * 0x1.71547652b82fep+0 + 0x1.8p52) - 0x1.8p52;
     vd high = a - n * 0x1.62e42fefa3800p-1;                                       /* ln 2 in two pieces: exact */
@@ -482,12 +482,25 @@ INLINE vd vexp_fine(vd x, vd low) {
     p = p * r + 0x1.555555555088cp-5;
     p = p * r + 0x1.55555555554fap-3;
     p = p * r + 0x1.000000000000ap-1;
-    return vscale2(one_r + (((1.0 - one_r) + r) + (low + r * r * p)), n);
+    *rest = ((1.0 - one_r) + r) + (low + r * r * p);
+    *power = n;
+    return one_r;
 }
+/* e^(x + low) to 0.7 ulp, or in two parts to 1e-3 ulp */
+INLINE vd vexp_fine(vd x, vd low) { vd rest, n, e = vexp_parts(x, low, &rest, &n); return vscale2(e + rest, n); }
+INLINE vd vexp_pair(vd x, vd low, vd *rest) {
+    vd low_part, n, high_part = vexp_parts(x, low, &low_part, &n), e = high_part + low_part;
+    *rest = vscale2(low_part - (e - high_part), n);
+    return vscale2(e, n);
+}
+/* the upper half of its digits: the product of two of them is exact */
+INLINE vd vhalf(vd x) { return (vd)((vi)x & -(1LL << 27)); }
 #else
 INLINE vd vwhere_below(vd a, double limit, vd yes, vd no) { return a < limit ? yes : no; }
 INLINE void vexps(vd *x, int n) { for (int i = 0; i < n; i++) x[i] = exp(x[i]); }
 INLINE vd vexp_fine(vd x, vd low) { double e = exp(x); return e + e * low; }
+INLINE vd vexp_pair(vd x, vd low, vd *rest) { double e = exp(x); *rest = e * low; return e; }
+INLINE vd vhalf(vd x) { union { double d; long long i; } u = {x}; u.i &= -(1LL << 27); return u.d; }
 #endif
 INLINE vd vexp(vd x) { vexps(&x, 1); return x; }
 

@@ -27,6 +27,8 @@ cdef extern from "vec.h" nogil:
     vd vexp(vd)
     void vexps(vd *, int)
     vd vexp_fine(vd, vd)
+    vd vexp_pair(vd, vd, vd *rest)
+    vd vhalf(vd)
     vd vlost(vd, vd, vd)
     vd vpairs(...)
     vd vskip(const double *)

@@ -4,9 +4,9 @@
 Each family runs in a process of its own; in it our call and theirs take turns, and medians are compared. Forward calls
 write to memory that is there already, where the rival can; every process reuses freed heap (MALLOC_MMAP_MAX_=0,
 MALLOC_TRIM_THRESHOLD_=16 GiB: "nofault"), or three quarters of a large torch call would be page faults. A ratio above 1
-says how many times faster ours is. float32, formulas checked to agree before they are timed. On a busy machine the
-wall clock counts who else had the core, and a long call more often than a short one: `--threads 1 --clock cpu` counts
-what the process was charged.
+says how many times faster ours is. float32 where the case does not say otherwise, formulas checked to agree before
+they are timed. On a busy machine the wall clock counts who else had the core, and a long call more often than a short
+one: `--threads 1 --clock cpu` counts what the process was charged.
 """
 
 import argparse
@@ -126,7 +126,7 @@ def show(records, absent, arguments) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     how = f"threads: {arguments.threads}, kernels: {cpu_level()}, {arguments.clock} clock"
-    console.print(f"float32, {how}; medians, calls taking turns, one process a family")
+    console.print(f"float32 where not said otherwise, {how}; medians, calls taking turns, one process a family")
     if absent:
         console.print(f"not installed: {', '.join(absent)}")
 

@@ -33,13 +33,14 @@ class Case:
     options: dict = field(default_factory=dict)
     vjp: bool = False
     channels_last: bool = False
+    dtype: str = "float32"
 
     def arrays(self) -> list[np.ndarray]:
         """Return the arrays of the call: with `vjp` the cotangent first."""
         rng = np.random.default_rng(0)
         draws = (self.draws[0], *self.draws) if self.vjp else self.draws
         arrays = [np.asarray(draw(rng)) for draw in draws]
-        arrays = [a.astype("float32") if a.dtype.kind == "f" else a for a in arrays]
+        arrays = [a.astype(self.dtype) if a.dtype.kind == "f" else a for a in arrays]
         if self.channels_last:
             n, c, *spatial = arrays[0].shape
             arrays[0] = np.moveaxis(arrays[0].reshape(n, *spatial, c), -1, 1)
@@ -92,6 +93,8 @@ CASES = (
     Case("lp_normalize 8192x1024", "lp_normalize", (normal(8192, 1024),)),
     Case("entmax 4096x1024", "entmax", (normal(4096, 1024),)),
     Case("sparsemax 4096x1024", "entmax", (normal(4096, 1024),), {"alpha": 2.0}),
+    Case("sinkhorn 1024x1024", "sinkhorn", (normal(1024, 1024),), {"iterations": 100}),
+    Case("sinkhorn 1024x1024 float64", "sinkhorn", (normal(1024, 1024),), {"iterations": 100}, dtype="float64"),
     Case("project_simplex 4096x4096", "project_simplex", (SQUARE,)),
     Case("softmax 8192x1024", "softmax", (normal(8192, 1024),)),
     Case("max_pool 3x3/2", "max_pool", (IMAGES,), MAX),

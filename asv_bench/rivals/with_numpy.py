@@ -1,6 +1,7 @@
 """NumPy and its BLAS, for what is a product of matrices; the threads are told to BLAS from outside."""
 
 import math
+from importlib.util import find_spec
 
 import numpy as np
 from scipy.linalg import hadamard
@@ -29,6 +30,13 @@ def calls(case, arrays):
     elif case.operator == "entmax":
         (x,) = arrays
         yield "sorted, allocates", lambda: entmax(x)
+    if case.operator == "sinkhorn" and find_spec("ot"):
+        import ot
+
+        (x,) = arrays
+        costs, ones = -x.T, np.ones(len(x), x.dtype)  # POT scales columns first
+        how = dict(numItermax=case.options["iterations"], stopThr=0, warn=False)
+        yield "POT, allocates", lambda: ot.sinkhorn(ones, ones, costs, 0.1, **how).T
     if case.operator == "fastfood_project":
         x, signs, permutation, gains = arrays
         one, two, three = np.empty_like(x), np.empty_like(x), np.empty_like(x)

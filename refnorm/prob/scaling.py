@@ -10,8 +10,12 @@ import numpy as np
 from .._cases import case, normal
 from .._core.channels import given
 from .._core.sums import half, halved, sum_pair, total, two_sum
+from .._lanes import load, run, scratch, takes
 from .._registry import gradient, law, operator
-from .._xp import give_back, prepare, require_same_shape, require_shape, roomy, widen
+from .._threads import thread_count
+from .._xp import dtype_name, give_back, prepare, require_same_shape, require_shape, roomy, widen
+
+kernels = load(__name__)
 
 
 def require_scaling(x, tau, iterations) -> None:
@@ -93,6 +97,37 @@ def scalings(xp, k, iterations, share=(1.0, 0.0), *, roomy):
     return xp.matrix_transpose(columns), pairs
 
 
+def rooms(x, iterations, packed=0):
+    """Return scratch for each share of the matrices: K in whole tiles, factors of that many iterations, packed ones."""
+    *stack, rows, columns = x.shape
+    high, wide = -(-rows // 8) * 8, -(-columns // 8) * 8
+    size = (
+        (2 if dtype_name(x) == "float64" else 1) * high * wide
+        + high * (3 + 2 * iterations)
+        + wide * (9 + 2 * iterations)
+        + packed * wide
+    )
+    return scratch((max(1, min(math.prod(stack), thread_count())), size), "float64")
+
+
+def scaled_by_kernel(x, tau, iterations, above, below):
+    """Return the plan, whose columns sum to above / below, and what its rows sum to; None where factors ran away."""
+    *stack, rows, _ = x.shape
+    room = rooms(x, 1)
+    parts = (1, math.prod(stack), rows + 1)
+    plan, sums = run(kernels.sinkhorn, x, tau, above, below, iterations, room, parts=parts, units=len(room))
+    return None if bool((sums[:, -1] > 0).any()) else (plan, sums[:, :-1].reshape(x.shape[:-1]))
+
+
+def pulled_by_kernel(x, g, of_sums, tau, iterations):
+    """Return the cotangent of x; None where factors ran away."""
+    *stack, rows, columns = x.shape
+    room = rooms(x, iterations, 2 * iterations + 8)
+    given = (g, of_sums, tau, rows, columns, iterations, room)
+    dx, lost = run(kernels.sinkhorn_vjp, x, *given, parts=(1, math.prod(stack)), units=len(room))
+    return None if bool((lost > 0).any()) else dx
+
+
 def totals(xp, x, *, roomy):
     """Return the sums of columns, kept."""
     return xp.matrix_transpose(total(xp, xp.matrix_transpose(x), roomy=roomy))
@@ -106,6 +141,7 @@ def of_size_one(x, rng):
 
 @operator(
     paper=("ding2023unsupervised", "javan2023balanced"),
+    kernel="sinkhorn",
     cases=[
         case("square", normal(6, 6, std=0.2), iterations=3),
         case("loud tau", normal(4, 7), tau=1.5, iterations=2),
@@ -152,8 +188,9 @@ def sinkhorn(x, /, *, tau=0.1, iterations=50):
 
     Notes
     -----
-    All is done on logarithms, so that no tau is too small for exponentials. POT's ``ot.sinkhorn`` has sums 1 / R and
-    1 / C: its plan is this one, divided by R, for costs of -x and ``reg=tau``.
+    All is done on logarithms, so that no tau is too small for exponentials; the kernel works with factors, which is
+    the same after maxima are taken off, and leaves a call to the logarithms when a factor leaves 1e-100 to 1e100. POT's
+    ``ot.sinkhorn`` has sums 1 / R and 1 / C: its plan is this one, divided by R, for costs of -x and ``reg=tau``.
 
     References
     ----------
@@ -169,6 +206,9 @@ def sinkhorn(x, /, *, tau=0.1, iterations=50):
     """
     xp, x = prepare(x)
     require_scaling(x, tau, iterations)
+    found = scaled_by_kernel(x, tau, iterations, *x.shape[-2:]) if takes(kernels, x) else None
+    if found is not None:
+        return tuple(give_back(xp, y, x) for y in found)
     (wide,) = widen(xp, x)
     spare = roomy(x, wide)
     plan, _ = scalings(xp, logarithms(xp, wide / tau), iterations, share_of(*x.shape[-2:]), roomy=spare)
@@ -218,10 +258,15 @@ def sinkhorn_vjp(cotangent, x, /, *, tau=0.1, iterations=50):
     gplan, gsums = given(cotangent, "plan sums")
     xp, x, gplan, gsums = prepare(x, gplan, gsums)
     require_scaling(x, tau, iterations)
+    if gplan is not None:
+        require_same_shape("cotangent of the plan", gplan, x)
+    if gsums is not None:
+        require_shape("cotangent of the sums", gsums, tuple(x.shape[:-1]))
+    dx = pulled_by_kernel(x, gplan, gsums, tau, iterations) if takes(kernels, x, gplan, gsums) else None
+    if dx is not None:
+        return give_back(xp, dx, x)
     gplan = xp.zeros_like(x) if gplan is None else gplan
     gsums = xp.zeros_like(x[..., 0]) if gsums is None else gsums
-    require_same_shape("cotangent of the plan", gplan, x)
-    require_shape("cotangent of the sums", gsums, tuple(x.shape[:-1]))
     wide, g, of_sums = widen(xp, x, gplan, gsums)
     dx = pulled(xp, wide / tau, g + of_sums[..., None], iterations, roomy=roomy(x, wide)) / tau
     return give_back(xp, dx, x)
@@ -245,6 +290,7 @@ def pulled(xp, k, g, iterations, *, roomy):
 
 @operator(
     paper=("goyal2022vision", "fini2023improved", "wang2022multi", "venkataramanan2025franca"),
+    kernel="sinkhorn",
     cases=[
         case("rows", normal(6, 4, std=0.1)),
         case("loud tau", normal(4, 7), tau=1.5, iterations=2),
@@ -308,6 +354,12 @@ def sinkhorn_assignment(x, /, *, tau=0.05, iterations=3):
     """
     xp, x = prepare(x)
     require_scaling(x, tau, iterations)
+    turned_x = xp.matrix_transpose(x)
+    found = scaled_by_kernel(turned_x, tau, iterations, 1, 1) if takes(kernels, turned_x) else None
+    if found is not None:
+        plan, sums = found
+        sums = sums * (x.shape[-1] / x.shape[-2])
+        return give_back(xp, xp.matrix_transpose(plan), x), give_back(xp, sums, x)
     (wide,) = widen(xp, x)
     spare = roomy(x, wide)
     k = logarithms(xp, xp.matrix_transpose(wide) / tau)

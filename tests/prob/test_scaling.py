@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import scipy.optimize
+from oracles.prob.scaling import sinkhorn as oracle
 
 import refnorm
 from refnorm.prob import sinkhorn, sinkhorn_assignment, sinkhorn_vjp, softmax
+from refnorm.prob.scaling import kernels, scaled_by_kernel
 
 
 def test_by_hand():
@@ -48,6 +50,26 @@ def test_forbidden_pairs():
         plan, sums = sinkhorn(x, tau=1.0, iterations=1)
     assert np.allclose(plan, [[2 / 3, 0], [1 / 3, 1]], rtol=1e-15)
     assert np.allclose(sums, [2 / 3, 4 / 3])
+
+
+def test_factors_that_run_away_leave_the_kernel():
+    """Two rows want one column, and one row the other two: each iteration doubles a factor, up to e^500."""
+    x = np.array([[0.0, -5.0, -5.0], [0.0, -5.0, -5.0], [-5.0, 0.0, 0.0]])
+    wanted = oracle(x, tau=0.01, iterations=400)
+    if kernels is not None:
+        for iterations, stays in [(100, True), (400, False)]:
+            assert (scaled_by_kernel(x, 0.01, iterations, 3, 3) is not None) == stays
+    plan, sums = sinkhorn(x, tau=0.01, iterations=400)
+    assert np.allclose(plan, wanted[0], rtol=1e-10, atol=1e-300)
+    assert np.allclose(sums, wanted[1], rtol=1e-10)
+
+
+def test_pot():
+    ot = pytest.importorskip("ot")
+    x = np.random.default_rng(4).normal(size=(6, 6))
+    rows = np.full(6, 1 / 6)
+    theirs = ot.sinkhorn(rows, rows, -x.T, reg=0.5, numItermax=20, stopThr=0, warn=False).T  # it scales columns first
+    assert np.allclose(sinkhorn(x, tau=0.5, iterations=20)[0], 6 * theirs, rtol=1e-12)
 
 
 def test_the_loops_of_swav():

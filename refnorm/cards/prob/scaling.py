@@ -59,6 +59,11 @@ def assigned(x, tau, iterations, **how):
     return np.swapaxes(plan, -1, -2) * x.dtype.type(x.shape[-2] / x.shape[-1]), sums
 
 
+def unmeasured(shares, sums):
+    """Return what each prototype has, not in units of B / K."""
+    return shares, sums * (shares.shape[-2] / shares.shape[-1])
+
+
 def wrong_shares(name, kind, twin):
     @mistake(sinkhorn_assignment, name, kind=kind)
     def _(x, /, *, tau=0.05, iterations=3):
@@ -72,6 +77,9 @@ wrong_shares("always three iterations", "option not read", lambda x, t, n: assig
 wrong_shares(
     "the whole sums to one", "denominator", lambda x, t, n: (assigned(x, t, n)[0] / x.shape[-2], assigned(x, t, n)[1])
 )
+wrong_shares("costs in place of scores", "sign", lambda x, t, n: assigned(-x, t, n))
+wrong_shares("one iteration more", "order", lambda x, t, n: assigned(x, t, n + 1))
+wrong_shares("sums of prototypes as they are", "denominator", lambda x, t, n: unmeasured(*assigned(x, t, n)))
 
 
 @honest(sinkhorn_assignment, "NumPy", baseline=True)
