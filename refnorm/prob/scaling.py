@@ -206,8 +206,7 @@ def sinkhorn(x, /, *, tau=0.1, iterations=50):
     """
     xp, x = prepare(x)
     require_scaling(x, tau, iterations)
-    found = scaled_by_kernel(x, tau, iterations, *x.shape[-2:]) if takes(kernels, x) else None
-    if found is not None:
+    if takes(kernels, x) and (found := scaled_by_kernel(x, tau, iterations, *x.shape[-2:])):
         return tuple(give_back(xp, y, x) for y in found)
     (wide,) = widen(xp, x)
     spare = roomy(x, wide)
@@ -262,8 +261,8 @@ def sinkhorn_vjp(cotangent, x, /, *, tau=0.1, iterations=50):
         require_same_shape("cotangent of the plan", gplan, x)
     if gsums is not None:
         require_shape("cotangent of the sums", gsums, tuple(x.shape[:-1]))
-    dx = pulled_by_kernel(x, gplan, gsums, tau, iterations) if takes(kernels, x, gplan, gsums) else None
-    if dx is not None:
+    arrays = x, gplan, gsums
+    if takes(kernels, *arrays) and (dx := pulled_by_kernel(*arrays, tau, iterations)) is not None:
         return give_back(xp, dx, x)
     gplan = xp.zeros_like(x) if gplan is None else gplan
     gsums = xp.zeros_like(x[..., 0]) if gsums is None else gsums
@@ -354,17 +353,15 @@ def sinkhorn_assignment(x, /, *, tau=0.05, iterations=3):
     """
     xp, x = prepare(x)
     require_scaling(x, tau, iterations)
-    turned_x = xp.matrix_transpose(x)
-    found = scaled_by_kernel(turned_x, tau, iterations, 1, 1) if takes(kernels, turned_x) else None
-    if found is not None:
+    if takes(kernels, x) and (found := scaled_by_kernel(xp.matrix_transpose(x), tau, iterations, 1, 1)):
         plan, sums = found
-        sums = sums * (x.shape[-1] / x.shape[-2])
-        return give_back(xp, xp.matrix_transpose(plan), x), give_back(xp, sums, x)
-    (wide,) = widen(xp, x)
-    spare = roomy(x, wide)
-    k = logarithms(xp, xp.matrix_transpose(wide) / tau)
-    plan, _ = scalings(xp, k, iterations, roomy=spare)
-    sums = total(xp, plan, roomy=spare)[..., 0] * (x.shape[-1] / x.shape[-2])
+    else:
+        (wide,) = widen(xp, x)
+        spare = roomy(x, wide)
+        k = logarithms(xp, xp.matrix_transpose(wide) / tau)
+        plan, _ = scalings(xp, k, iterations, roomy=spare)
+        sums = total(xp, plan, roomy=spare)[..., 0]
+    sums = sums * (x.shape[-1] / x.shape[-2])
     return give_back(xp, xp.matrix_transpose(plan), x), give_back(xp, sums, x)
 
 

@@ -135,3 +135,20 @@ def test_log_sum_exp_at_its_edges(torch):
     assert log_sum_exp(np.array([1e308, 1e308])) == 1e308
     with pytest.raises(ValueError, match="must not be empty"):
         log_sum_exp(np.ones((2, 0)))
+
+
+def test_the_sweep_of_scales_and_lengths():
+    """The quick half of tests/sweep_prob.py; the whole takes a minute."""
+    import sweep_prob
+
+    assert sweep_prob.main("--quick") == 0
+
+
+def test_the_sweep_sees_a_softmax_that_rounds_twice(monkeypatch):
+    import sweep_prob
+
+    x = np.random.default_rng(0).normal(size=(64, 100)).astype("float32")
+    assert sweep_prob.errors(x)["softmax"] <= 0.55
+    twice = lambda x: (e := np.exp(x - x.max(axis=-1, keepdims=True))) / e.sum(axis=-1, keepdims=True)  # noqa: E731
+    monkeypatch.setattr(sweep_prob.prob, "softmax", twice)
+    assert sweep_prob.errors(x)["softmax"] > 1
