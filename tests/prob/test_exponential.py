@@ -149,6 +149,6 @@ def test_the_sweep_sees_a_softmax_that_rounds_twice(monkeypatch):
 
     x = np.random.default_rng(0).normal(size=(64, 100)).astype("float32")
     assert sweep_prob.errors(x)["softmax"] <= 0.55
-    twice = lambda x: (e := np.exp(x - x.max(axis=-1, keepdims=True))) / e.sum(axis=-1, keepdims=True)  # noqa: E731
+    twice = lambda x: (e := np.exp(x - x.max(axis=-1, keepdims=True))) / e.sum(axis=-1, keepdims=True)
     monkeypatch.setattr(sweep_prob.prob, "softmax", twice)
     assert sweep_prob.errors(x)["softmax"] > 1

@@ -99,3 +99,12 @@ for mutant in (
     "inverted_softmax_vjp > half: return most - (most - x): most - x -> -x",
 ):
     survivor(inverted_softmax, mutant, "the product of one bank's sum and 1 is exact however its factors are split")
+
+
+# ---- mutants that no check sees ----
+
+survivor(
+    dynamic_inverted_softmax,
+    "dynamic_inverted_softmax > two_product: p, high_a, high_b = a * b, halved(a), halved(b): a * b narrowed",
+    "what the first part is short of the second one has",
+)
