@@ -83,9 +83,9 @@ def _prepare_any(arrays, need):
     if any(x is None for x in arrays[:need]):
         raise TypeError(f"{_who(arrays, None)} must be an array, got None")
     given = [x for x in arrays if x is not None]
-    xp = _namespace(given[0], arrays)
+    xp = namespace(given[0], arrays)
     for x in given:
-        if _namespace(x, arrays) is not xp:
+        if namespace(x, arrays) is not xp:
             raise TypeError(_mixed(arrays))
         if dtype_name(x) not in FLOATS:
             raise TypeError(
@@ -94,7 +94,7 @@ def _prepare_any(arrays, need):
     return (xp, *arrays)
 
 
-def _namespace(x, arrays):
+def namespace(x, arrays):
     if isinstance(x, getattr(sys.modules.get("torch"), "Tensor", ())):  # a stub in its place has no Tensor
         import array_api_compat.torch as xp
 
@@ -252,7 +252,7 @@ def require_shape(name: str, x, shape) -> None:
 
 def require_indices(xp, name: str, x, shape) -> None:
     """Refuse what is no integer array of the library `xp` and of this shape. Values are not looked at."""
-    if x is None or _namespace(x, (x,)) is not xp:
+    if x is None or namespace(x, (x,)) is not xp:
         raise TypeError(f"{name} must be an integer array of the library of x, got {type(x).__name__}")
     if not dtype_name(x).startswith(("int", "uint")):
         raise TypeError(f"{name} must hold integers, got {dtype_name(x)}")

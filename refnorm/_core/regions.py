@@ -1,6 +1,6 @@
 """Moments over the sites that a mask chooses, along the last axis: right where they cancel, whatever lies elsewhere."""
 
-from .._xp import _namespace, dtype_name, require_shape
+from .._xp import dtype_name, namespace, require_shape
 from .sums import total
 
 __all__ = ["chosen_sites", "count_sites", "from_sites", "require_mask", "sites_centered", "sites_mean"]
@@ -8,7 +8,7 @@ __all__ = ["chosen_sites", "count_sites", "from_sites", "require_mask", "sites_c
 
 def require_mask(xp, mask, shape) -> None:
     """Refuse what is no boolean array of the library `xp` and of this shape."""
-    if mask is None or _namespace(mask, (mask,)) is not xp:
+    if mask is None or namespace(mask, (mask,)) is not xp:
         raise TypeError(f"mask must be a boolean array of the library of x, got {type(mask).__name__}")
     if not dtype_name(mask).startswith("bool"):
         raise TypeError(f"mask must hold booleans, got {dtype_name(mask)}: write mask > 0.5, or mask != 0")

@@ -16,8 +16,9 @@ __getattr__, __dir__, __all__ = later(
         "gumbel": ["binary_concrete", "gumbel_softmax", "gumbel_softmax_vjp", "gumbel_top_k"],
         "inverted": ["dual_inverted_softmax", "dynamic_inverted_softmax", "inverted_softmax", "inverted_softmax_vjp"],
         "minus_one": ["softmax_minus_one"],
-        "overtrust": ["over_trust_penalty", "penalized_beam_logits"],
+        "overtrust": ["over_trust_penalty", "penalized_beam_logits", "retrospection_trigger"],
         "ranking": ["soft_rank", "soft_rank_vjp"],
+        "robust": ["robust_class_gaussian"],
         "scaling": ["sinkhorn", "sinkhorn_assignment", "sinkhorn_vjp"],
         "sparse": ["entmax", "entmax_vjp"],
         "stable": [

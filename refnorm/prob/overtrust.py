@@ -9,7 +9,7 @@ import numpy as np
 from .._cases import Draw, case, normal, uniform
 from .._core.sums import total
 from .._registry import law, operator
-from .._xp import device, give_back, prepare, require_along, require_indices, require_shape, roomy, widen
+from .._xp import device, give_back, namespace, prepare, require_along, require_indices, require_shape, roomy, widen
 from .exponential import below_maximum, beside_maximum
 
 
@@ -191,6 +191,62 @@ def penalized_beam_logits(x, indices, penalty, /, *, alpha=1.0):
     z = z - xp.log1p(beside_maximum(xp, scores, xp.exp(z), roomy=spare))
     y = xp.where(there, xp.expand_dims(z, axis=-1), xp.full_like(wide[..., None, :], -math.inf))
     return give_back(xp, xp.max(y, axis=-2), x)
+
+
+def retrospection_trigger(position, /, *, threshold=15):
+    r"""Say whether beams keep leaning on one earlier token, so that decoding should go back to it.
+
+    .. math:: s = \operatorname{mode}_i c_i, \qquad N = \#\{ i : c_i = s \}, \qquad N \ge r
+
+    Parameters
+    ----------
+    position : array of integers
+        Which token c each of the last L tokens leaned on, of shape (..., L): what :func:`over_trust_penalty` gives.
+    threshold : int
+        How many of them must agree, r.
+
+    Returns
+    -------
+    tuple
+        ``(back, mode, count)`` of shape (...,): whether to go back, booleans; the token that most lean on, the earliest
+        of several, in the dtype of `position`; and how many do.
+
+    Raises
+    ------
+    TypeError
+        `position` does not hold integers, or `threshold` is no int.
+    ValueError
+        `position` has no last axis, or an empty one, or `threshold` is below 1.
+
+    Notes
+    -----
+    What goes on from there is the caller's: the next token is taken from the other candidates, positions that one goes
+    back to never decrease, and after five times at s it is s - 1. The released code, as catalogued, wants more than r
+    in every beam, over the whole answer, and a position of at least 10.
+
+    References
+    ----------
+    Huang et al., OPERA: Alleviating Hallucination in Multi-Modal Large Language Models via Over-Trust Penalty and
+    Retrospection-Allocation, 2023, section 3.3 (as catalogued from the paper and its released code).
+
+    Examples
+    --------
+    >>> import numpy as np, refnorm
+    >>> refnorm.prob.retrospection_trigger(np.array([[7, 3, 7, 9, 7]]), threshold=3)
+    (array([ True]), array([7]), array([3]))
+    """
+    if isinstance(threshold, bool) or not isinstance(threshold, int):
+        raise TypeError(f"threshold must be an int, got {threshold!r}")
+    if threshold < 1:
+        raise ValueError(f"threshold must be at least 1, got {threshold}")
+    xp = namespace(position, (position,))
+    require_indices(xp, "position", position, tuple(position.shape))
+    require_along(position, -1)
+    same = position[..., :, None] == position[..., None, :]
+    counts = xp.sum(xp.astype(same, xp.arange(1, device=device(position)).dtype), axis=-1)
+    count = xp.max(counts, axis=-1)
+    late = xp.full_like(position, xp.iinfo(position.dtype).max)
+    return count >= threshold, xp.min(xp.where(counts == count[..., None], position, late), axis=-1), count
 
 
 # ---- laws ----

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
-from refnorm.prob import log_softmax, over_trust_penalty, penalized_beam_logits
+from refnorm.prob import log_softmax, over_trust_penalty, penalized_beam_logits, retrospection_trigger
 
 NAN, INF = float("nan"), float("inf")
 
@@ -67,6 +68,47 @@ def test_refusals():
         (lambda: penalized_beam_logits(s, i, np.ones((2, 2))), ValueError, "indices must have shape"),
         (lambda: penalized_beam_logits(s, s, s), TypeError, "indices must hold integers"),
         (lambda: penalized_beam_logits(s, i, s[:, :1], alpha=INF), ValueError, "alpha must be finite"),
+    ]:
+        with pytest.raises(error, match=said):
+            call()
+
+
+def test_retrospection_by_hand():
+    position = np.array([[7, 3, 7, 9, 7], [4, 2, 2, 4, 9], [1, 2, 3, 4, 5]])
+    back, mode, count = retrospection_trigger(position, threshold=2)
+    assert back.tolist() == [True, True, False]
+    assert mode.tolist() == [7, 2, 1]
+    assert count.tolist() == [3, 2, 1]
+    assert retrospection_trigger(position, threshold=3)[0].tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("library", ["torch", "jax.numpy", "array_api_strict"])
+def test_retrospection_is_the_mode_of_scipy(library):
+    xp = pytest.importorskip(library)
+    position = np.random.default_rng(0).integers(0, 6, (50, 4, 9)).astype("int16")
+    wanted = scipy.stats.mode(position, axis=-1)
+    back, mode, count = retrospection_trigger(xp.asarray(position), threshold=4)
+    assert np.array_equal(np.asarray(mode), wanted.mode)
+    assert np.array_equal(np.asarray(count), wanted.count)
+    assert np.array_equal(np.asarray(back), wanted.count >= 4)
+    assert 0 < np.asarray(back).sum() < np.asarray(back).size
+
+
+def test_retrospection_follows_the_penalty():
+    """Attentions that lean on token 1 from it on: all later rows find it, and three of three make it go back."""
+    x = np.full((1, 5, 5), 0.05)
+    x[0, :, 1] = 0.9
+    found = [over_trust_penalty(x[:, :t, :t])[1] for t in (3, 4, 5)]
+    assert retrospection_trigger(np.array(found), threshold=3) == (True, 1, 3)
+
+
+def test_retrospection_refuses():
+    position = np.zeros((2, 3), int)
+    for call, error, said in [
+        (lambda: retrospection_trigger(position.astype(float)), TypeError, "position must hold integers, got float64"),
+        (lambda: retrospection_trigger(position[:, :0]), ValueError, "must not be empty"),
+        (lambda: retrospection_trigger(position, threshold=0), ValueError, "threshold must be at least 1"),
+        (lambda: retrospection_trigger(position, threshold=1.5), TypeError, "threshold must be an int"),
     ]:
         with pytest.raises(error, match=said):
             call()
