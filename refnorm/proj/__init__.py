@@ -54,7 +54,7 @@ __getattr__, __dir__, __all__ = later(
         ],
         "low_rank": ["energy_rank", "greedy_rank_allocation", "low_rank_gradient_step", "truncated_svd"],
         "mimic": ["atomic_feature_mimicking", "slice_rotated_weights"],
-        "mixture": ["subspace_mixture_denoiser"],
+        "mixture": ["k_subspaces", "subspace_mixture_denoiser"],
         "ordered": [
             "hierarchical_group_lasso",
             "ordered_dropout_objective",

@@ -1,11 +1,13 @@
-"""How the denoiser of a mixture of subspaces is got wrong."""
+"""How the denoiser of a mixture of subspaces, and a round of K-subspaces, are got wrong."""
 
 import numpy as np
 
-from ..._registry import conventions, honest, mistake
-from ...proj.mixture import subspace_mixture_denoiser
+from ..._registry import conventions, decomposition, honest, mistake
+from ...proj.mixture import k_subspaces, subspace_mixture_denoiser
+from ..matrices import svd
 
 conventions(subspace_mixture_denoiser, "paper", "equal weights")
+conventions(k_subspaces, "paper")
 
 
 def denoised(x, basis, weights, scale, std, power=None, shrink=None, hard=False, whole=True):
@@ -49,3 +51,39 @@ def _(x, basis, weights=None, /, *, scale=1.0, std=1.0):
 def _(x, basis, weights=None, /, *, scale=1.0, std=1.0):
     with np.errstate(all="ignore"):
         return denoised(x, basis, weights, scale, std).astype(x.dtype)
+
+
+@decomposition(k_subspaces)
+def _(basis, energy, ids):
+    """Rows of a basis may turn: judged are their Gram matrices and projectors."""
+    return basis @ basis.mT, basis.mT @ basis, energy, ids
+
+
+def one_round(x, basis, *, pick=np.argmax, power=2, centred=False, kept=slice, update=True):
+    c = np.einsum("nd,krd->nkr", x, basis)
+    squares = np.sum(np.abs(c) ** power, axis=-1)
+    ids = pick(squares, axis=-1)
+    energy = np.take_along_axis(squares, ids[:, None], axis=-1)[:, 0]
+    found = basis.copy()
+    for k in range(len(basis)) if update else ():
+        mine = np.where((ids == k)[:, None], x, 0 * x if np.isfinite(x).all() else np.zeros_like(x))
+        if (ids == k).any():
+            mine = mine - mine.mean(axis=0) if centred else mine
+            found[k] = svd(mine)[2][kept(basis.shape[1])]
+    return found, energy, ids
+
+
+def wrong(name, kind, **how):
+    mistake(k_subspaces, name, kind=kind)(lambda x, basis, /: one_round(x, basis, **how))
+
+
+wrong("the subspace that holds least", "sign", pick=np.argmin)
+wrong("sizes, not squares", "power", power=1)
+wrong("points less their mean", "centering", centred=True)
+wrong("the least vectors kept", "set", kept=lambda r: slice(-r, None))
+wrong("the old basis", "option not read", update=False)
+
+
+@honest(k_subspaces, "NumPy", baseline=True)
+def _(x, basis, /):
+    return one_round(x, basis)

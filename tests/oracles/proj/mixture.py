@@ -1,8 +1,9 @@
-"""The denoiser of a mixture of subspaces in long double, subspace by subspace."""
+"""The denoiser of a mixture of subspaces, and a round of K-subspaces, in long double, subspace by subspace."""
 
 import numpy as np
 
 from oracles import WIDE
+from oracles.jacobi import svd
 
 
 def subspace_mixture_denoiser(x, basis, weights=None, *, scale=1.0, std=1.0):
@@ -22,3 +23,13 @@ def subspace_mixture_denoiser(x, basis, weights=None, *, scale=1.0, std=1.0):
         w = w if weights is None else weights[k] * w
         y, whole = y + w[..., None] * part, whole + w
     return s / (s * s + g * g) * y / whole[..., None]
+
+
+def k_subspaces(x, basis):
+    energies = [[sum((row * point).sum() ** 2 for row in rows) for rows in basis] for point in x]
+    ids = np.array([int(np.argmax(e)) for e in energies])
+    found = basis.copy()
+    for k in range(len(basis)):
+        if (ids == k).any():
+            found[k] = svd(np.where((ids == k)[:, None], x, 0))[2][:, : basis.shape[1]].T
+    return found, np.array([e[i] for e, i in zip(energies, ids, strict=True)]), ids
