@@ -62,7 +62,7 @@ __getattr__, __dir__, __all__ = later(
             "progressive_rank_shrink",
         ],
         "pca": ["pca_basis", "pca_project", "pca_whiten", "zca_whiten"],
-        "procrustes": ["orthogonal_procrustes"],
+        "procrustes": ["orthogonal_procrustes", "semantic_calibration"],
         "proximal": ["singular_value_threshold", "soft_threshold"],
         "random": ["count_sketch", "fastrp", "random_subspace_project", "sparse_random_matrix"],
         "singular": ["sample_singular_directions", "svd_linear", "svd_linear_vjp"],
