@@ -104,14 +104,14 @@ class Moments:
         covariance = spread if spread.ndim == 2 else None
         return Summary(self.count, self.mean[0] + self.mean[1], var, np.sqrt(var), covariance)
 
-    def save(self, path) -> None:
-        """Write the whole state to a .npz file, from which `load` goes on without loss."""
+    def save(self, path, /, **beside) -> None:
+        """Write the whole state to a .npz file, from which `load` goes on without loss; arrays beside it, if any."""
         if not self.count:
             raise ValueError("nothing to save: no rows were seen")
         state = {"mean": np.stack(self.mean), "squares": np.stack(self.squares)}
         about = {"format": np.int64(FORMAT), "kind": np.array(self.kind), "count": np.int64(self.count)}
         with open(path, "wb") as file:  # by its own name: savez adds an ending
-            np.savez(file, **about, **state)
+            np.savez(file, **about, **state, **beside)
 
     @classmethod
     def load(cls, path):

@@ -50,7 +50,7 @@ def floor(path: Path) -> int:
         return 1
     if first in (*WINGS, "cards", "stats.py"):
         return 2
-    if first in ("checker", "onnx_backend", "peers", "_papers.py", "__main__.py", "demo.py"):
+    if first in ("checker", "onnx_backend", "peers", "_papers.py", "_stream.py", "__main__.py", "demo.py"):
         return 3
     if first == "__init__.py":
         return 0
