@@ -12,7 +12,7 @@ import importlib
 from ._modes import compute, lane
 
 __version__ = "0.1.0"
-__all__ = ["OPERATORS", "check", "compute", "convention", "lane", "norm", "pool", "prob", "proj"]
+__all__ = ["OPERATORS", "check", "compute", "convention", "lane", "norm", "pool", "prob", "proj", "stats"]
 
 _LATER = {"OPERATORS": "._registry", "check": ".checker"}
 
@@ -37,7 +37,7 @@ def convention(framework: str, operator: str) -> dict:
 def __getattr__(name: str):
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name], __name__), name)
-    if name in __all__:  # a wing
+    if name in __all__:  # a wing, or statistics
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

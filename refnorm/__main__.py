@@ -80,6 +80,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--operator", action="append", metavar="NAME", help="only this one; may be given more than once")
     _seed(sub)
     _json(sub)
+    sub = _command(commands, "stats", "take mean, variance and scatter of a file larger than memory", stats)
+    sub.add_argument("data", help="rows of floating numbers: ends in .npy, .zarr or .parquet")
+    sub.add_argument("--out", required=True, metavar="FILE", help="what to write, for refnorm.stats.load and np.load")
+    sub.add_argument("--scatter", action="store_true", help="what is between two features too")
+    sub.add_argument("--whiten", type=int, metavar="K", help="K principal axes too; implies --scatter")
+    sub.add_argument("--correction", type=float, default=0, metavar="C", help="taken off n in variances (default 0)")
+    sub.add_argument("--memory", type=float, default=1.0, metavar="GIB", help="memory it may take (default 1)")
+    sub.add_argument("--columns", type=lambda text: text.split(","), metavar="A,B", help="of a .parquet file")
     _command(commands, "include", "print the folder of refnorm.h, the header for C")
     _command(commands, "demo", "show the main job in under a minute", demo)
     return top
@@ -215,6 +223,13 @@ def conventions(arguments) -> int:
         note = op.notes[framework]
         print(f"  {framework}: {said}" + (f"  ({note})" if note else ""))
     return 0
+
+
+def stats(arguments) -> int:
+    """Take the statistics of a file, block by block."""
+    from ._stream import stats
+
+    return stats(arguments)
 
 
 def demo(arguments) -> int:

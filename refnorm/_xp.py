@@ -91,6 +91,8 @@ def _prepare_any(arrays, need):
             raise TypeError(
                 f"{_who(arrays, x)} must hold real floating numbers ({', '.join(FLOATS)}), got {dtype_name(x)}"
             )
+    if xp is np:  # a file in memory is memory: its view makes no arrays of a class of its own
+        arrays = tuple(x.view(ndarray) if type(x) is np.memmap else x for x in arrays)
     return (xp, *arrays)
 
 
@@ -303,7 +305,7 @@ def check_out(out, x, *others, shape=None) -> None:
 def _check_kind(out, x) -> None:
     if type(x) is not np.ndarray and type(x).__module__.partition(".")[0] != "cupy":
         raise TypeError(f"out= works on NumPy and CuPy arrays, got x of type {type(x).__module__}.{type(x).__name__}")
-    if type(out) is not type(x):
+    if type(out) is not type(x) and not (type(x) is ndarray and type(out) is np.memmap):
         raise TypeError(f"out must be a {type(x).__name__} like x, got {type(out).__name__}")
     if out.dtype != x.dtype:
         raise TypeError(f"out must have the dtype of x, {x.dtype}, got {out.dtype}")

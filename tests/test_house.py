@@ -48,9 +48,9 @@ def floor(path: Path) -> int:
     first = path.relative_to(ROOT).parts[0]
     if first in ("_core", "_registry.py"):
         return 1
-    if first in (*WINGS, "cards"):
+    if first in (*WINGS, "cards", "stats.py"):
         return 2
-    if first in ("checker", "onnx_backend", "peers", "_papers.py", "__main__.py", "demo.py"):
+    if first in ("checker", "onnx_backend", "peers", "_papers.py", "_stream.py", "__main__.py", "demo.py"):
         return 3
     if first == "__init__.py":
         return 0

@@ -1,5 +1,6 @@
 """Which calls the kernels take (a closed list: everything in doubt takes the formula), levels and switches."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles import outputs
 
 import refnorm
 from refnorm import OPERATORS
@@ -51,6 +53,45 @@ def test_numpy_memmap(tmp_path):
     np.save(tmp_path / "x.npy", X)
     with refnorm.lane("kernel"):
         assert np.array_equal(rms_norm(np.load(tmp_path / "x.npy", mmap_mode="r")), rms_norm(X))
+
+
+def mapped(a, path):
+    """Return an array as one in a file, which can be written."""
+    if a is None or a.size == 0:
+        return a
+    there = np.memmap(path, dtype=a.dtype, mode="w+", shape=a.shape or (1,))
+    there[...] = a
+    return there.reshape(a.shape)
+
+
+@pytest.mark.parametrize("name", list(OPERATORS))
+def test_files_are_memory(name, tmp_path):
+    """An array in a file gives the bits and the kind of one in memory, and takes an answer as one does."""
+    operator = OPERATORS[name]
+    case = operator.cases[0]
+    arrays = case.arrays(7)
+    inside = [mapped(a, tmp_path / str(i)) for i, a in enumerate(arrays)]
+    wanted, got = (outputs(operator.function(*given, **case.options)) for given in (arrays, inside))
+    for y, w in zip(got, wanted, strict=True):
+        assert type(y) is type(w)
+        assert np.array_equal(y, w, equal_nan=True)
+    if "out" in inspect.signature(operator.function).parameters:
+        for given in (arrays, inside):
+            out = mapped(np.zeros_like(wanted[0]), tmp_path / "out")
+            assert outputs(operator.function(*given, **case.options, out=out))[0] is out
+            assert np.array_equal(out, wanted[0], equal_nan=True)
+
+
+def test_out_in_a_file_is_refused_like_any(tmp_path):
+    x = mapped(X, tmp_path / "x")
+    assert rms_norm(x, out=x) is x
+    assert np.array_equal(x, rms_norm(X))
+    with pytest.raises(ValueError, match="out overlaps an input"):
+        rms_norm(x[1:], out=x[:-1])
+    with pytest.raises(ValueError, match="out must be writeable"):
+        rms_norm(X, out=np.memmap(tmp_path / "x", dtype=X.dtype, mode="r", shape=X.shape))
+    with pytest.raises(TypeError, match="out must be a ndarray like x, got MaskedArray"):
+        rms_norm(X, out=np.ma.masked_array(X))
 
 
 def test_numpy_in_doubt():
