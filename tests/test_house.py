@@ -28,6 +28,7 @@ VOCABULARY = {
     "tokens", "samples", "aligned", "combine", "split", "widths", "signed_sqrt", "l2", "padding_id", "join",
     "min_length", "start", "ratio", "dtype", "hard", "iterations", "nu", "normalize", "relative", "density",
     "rescale", "growth", "degree", "transition", "standardize", "residual", "rank", "nested", "std", "proper",
+    "connectivity",
 }  # fmt: skip
 ARRAYS = {
     "x", "weight", "bias", "cotangent", "mean", "var", "old", "new", "signs", "permutation", "gains", "lower",

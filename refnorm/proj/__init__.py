@@ -53,6 +53,7 @@ __getattr__, __dir__, __all__ = later(
             "sparse_low_rank_linear_vjp",
         ],
         "low_rank": ["energy_rank", "greedy_rank_allocation", "low_rank_gradient_step", "truncated_svd"],
+        "membership": ["smooth_knn_membership"],
         "mimic": ["atomic_feature_mimicking", "slice_rotated_weights"],
         "mixture": ["k_subspaces", "subspace_mixture_denoiser"],
         "ordered": [
