@@ -62,6 +62,7 @@ __getattr__, __dir__, __all__ = later(
             "ordered_low_rank_linear",
             "progressive_rank_shrink",
         ],
+        "orthogonal": ["orthogonal_parametrization", "orthogonal_parametrization_vjp"],
         "pca": ["pca_basis", "pca_project", "pca_whiten", "zca_whiten"],
         "procrustes": ["orthogonal_procrustes", "semantic_calibration"],
         "proximal": ["singular_value_threshold", "soft_threshold"],
