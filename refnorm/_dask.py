@@ -11,8 +11,12 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import array_api_compat.dask.array as base
 import array_api_compat.numpy as blocks
+
+try:
+    import array_api_compat.dask.array as base
+except ImportError:  # nobody can hand in dask; what reads every module still can read this one
+    base = None
 
 __all__ = ["argsort", "concat", "linalg", "reshape", "sort", "stack", "take_along_axis"]
 
