@@ -130,7 +130,9 @@ def where_it_runs(op) -> list[list[str]]:
         if name == op.name:
             shown = next(shown for shown in known if shown.lower().startswith(library))
             known[shown] += f"; but in {dtype}, case '{case}': {why}"
-    return [[library, what] for library, what in known.items()] + [["CuPy, dask", "by the array API; not in the suite"]]
+    lazily = "formula, lazily; chunks it cannot work on are refused, with those it needs; tested like torch.compile"
+    rest = {"dask": lazily, "CuPy": "by the array API; not in the suite"}
+    return [[library, what] for library, what in (known | rest).items()]
 
 
 def write_contents() -> None:

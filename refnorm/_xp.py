@@ -105,6 +105,10 @@ def namespace(x, arrays):
         if isinstance(x, np.matrix | np.ma.MaskedArray):
             raise TypeError(f"{_who(arrays, x)} must be a plain array, got {type(x).__name__}")
         return np
+    if isinstance(x, getattr(sys.modules.get("dask.array"), "Array", ())):
+        from . import _dask as xp
+
+        return xp
     try:
         from array_api_compat import array_namespace
 

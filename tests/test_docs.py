@@ -53,8 +53,9 @@ def blocks(page, language) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_of_a_page_runs(page, tmp_path, monkeypatch):
-    if "torch" in "".join(blocks(page, "python")):
-        pytest.importorskip("torch", reason="torch is not installed")
+    for library in ("torch", "dask"):
+        if library in "".join(blocks(page, "python")):
+            pytest.importorskip(library, reason=f"{library} is not installed")
     monkeypatch.chdir(tmp_path)
     names = {"__name__": page.stem, **READERS.get(page.name, dict)()}
     for i, block in enumerate(blocks(page, "python")):
