@@ -156,7 +156,7 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     if x.nbytes < SPLIT_BYTES and parts is None and shape is None and plain(x):
         # most calls of all: nothing but the kernel
         y = empty_like(x) if out is None else out
-        kernel(0, x.size // x.shape[-1] if units is None else units, x, *args, y)
+        kernel(0, x.size // (x.shape[-1] or 1) if units is None else units, x, *args, y)
         return y
     memory, y = _memory(x), _memory(out)
     args = tuple(_memory(a) if hasattr(a, "shape") else a for a in args)
