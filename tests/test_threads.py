@@ -91,7 +91,7 @@ def test_sixteen_threads_of_python(name):
         assert all(bits == wanted for bits in pool.map(call, range(320)))
 
 
-CALLS = int(os.environ.get("REFNORM_TEST_CALLS", 1000))  # 100000 takes an hour
+CALLS = int(os.environ.get("REFNORM_TEST_CALLS", 1000))  # more of them by hand
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATORS if OPERATORS[name].kernel])
