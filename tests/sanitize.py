@@ -45,7 +45,7 @@ def watched(tree: Path, given) -> int:
         "PYTHONPATH": f"{tree}:{tree / 'tests'}",
         "REFNORM_CPU": given.level,
         "LD_PRELOAD": ":".join(library(name) for name in LIBRARIES[given.build]),
-        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",  # Python itself ends with memory in hand
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",  # Python keeps memory to its end
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         "PYTHONMALLOC": "malloc",
     }
