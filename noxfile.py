@@ -40,3 +40,33 @@ def oldest(session):
     session.install("numpy==2.0.*", "scipy==1.13.*", "array-api-compat==1.10", "rich==13.0.0")
     session.install("-e", ".[test]")
     session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def types(session):
+    """The types that the public surface shows."""
+    session.install("mypy>=1.13", "numpy>=2")
+    session.run("mypy")
+
+
+@nox.session
+def docstrings(session):
+    """numpydoc's checks of every public docstring."""
+    session.install("-e", ".[docs]")
+    session.run("python", "tests/docstrings.py")
+
+
+@nox.session(default=False)
+@nox.parametrize("build", ["bounds", "address"])
+def sanitize(session, build):
+    """Kernels that watch themselves, put to every case and to random calls: docs/reliability.md. Linux and gcc."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/sanitize.py", build, *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session):
+    """Random calls to both lanes and broken files to every reader: nox -s fuzz -- 100000"""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/fuzz_kernels.py", *(session.posargs or ["100000"]))
+    session.run("python", "tests/fuzz_readers.py", *(session.posargs or ["100000"]))

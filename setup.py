@@ -3,6 +3,7 @@
 Cython translates each source once; the C is compiled once per level, through a one-line file of its own so
 that parallel compilers do not write one object. REFNORM_BUILD_LEVELS ("v4,portable"; empty: none) limits the
 levels, REFNORM_REQUIRE_KERNELS=1 makes a failed compile an error: without it the formulas work alone.
+REFNORM_BOUNDS=1 and REFNORM_SANITIZE=address,undefined build kernels that watch themselves (docs/reliability.md).
 """
 
 import os
@@ -23,12 +24,16 @@ FLAGS = {
 # No -ffast-math and no -fassociative-math: compensated sums must stay what they are.
 COMMON = ["-g0", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 UNIX = sys.platform != "win32"
+# -O1 and frames keep the reports readable; the kernels' own memory is all that a sanitizer of theirs can see.
+SANITIZE = os.environ.get("REFNORM_SANITIZE", "")
+WATCH = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer", "-g1", "-O1"] if SANITIZE else []
+BOUNDS = bool(os.environ.get("REFNORM_BOUNDS"))
 DIRECTIVES = {
     "language_level": 3,
-    "cdivision": True,
-    "boundscheck": False,
+    "cdivision": not BOUNDS,
+    "boundscheck": BOUNDS,
     "wraparound": False,
-    "initializedcheck": False,
+    "initializedcheck": BOUNDS,
     "freethreading_compatible": True,
 }
 
@@ -48,7 +53,8 @@ def kernels():
                 f"refnorm._{level}.{wing}._{idea}",
                 [f"build/levels/{level}/{wing}/_{idea}.c"],
                 depends=[*map(str, Path("_ext").glob("*.h")), *map(str, Path("_ext").glob("*.px[di]")), str(source)],
-                extra_compile_args=COMMON + FLAGS[level] if UNIX else ["/DREFNORM_PORTABLE", "/std:c11"],
+                extra_compile_args=COMMON + FLAGS[level] + WATCH if UNIX else ["/DREFNORM_PORTABLE", "/std:c11"],
+                extra_link_args=WATCH,
                 libraries=["m"] if UNIX else [],
             )
 

@@ -160,7 +160,7 @@ cdef inline char *row_at(const layout *a, const field *f, Py_ssize_t sample, Py_
         row = whole
         axis -= 1
     if axis == 0: offset += row * a.step[0]
-    return a.start + offset
+    return a.start + offset if a.start != NULL else NULL   # of what is absent there is no part
 
 
 # ---- tiles ----

@@ -156,7 +156,9 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     if x.nbytes < SPLIT_BYTES and parts is None and shape is None and plain(x):
         # most calls of all: nothing but the kernel
         y = empty_like(x) if out is None else out
-        kernel(0, x.size // x.shape[-1] if units is None else units, x, *args, y)
+        units = x.size // (x.shape[-1] or 1) if units is None else units
+        if units:
+            kernel(0, units, x, *args, y)
         return y
     memory, y = _memory(x), _memory(out)
     args = tuple(_memory(a) if hasattr(a, "shape") else a for a in args)
@@ -165,7 +167,9 @@ def run(kernel, x, *args, out=None, shape=None, parts=None, units=None):
     if units is None:
         units = prod(memory.shape[:-1])
     outs = (y,) if parts is None else (y, np.zeros(parts))
-    if max(memory.nbytes, y.nbytes) < SPLIT_BYTES:
+    if not units:
+        pass  # a kernel looks at its first unit before it counts them
+    elif max(memory.nbytes, y.nbytes) < SPLIT_BYTES:
         kernel(0, units, memory, *args, *outs)
     else:
         share(kernel, units, memory, *args, *outs)

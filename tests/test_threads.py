@@ -76,6 +76,60 @@ def test_many_callers_at_once(monkeypatch):
             assert y.tobytes() == wanted.tobytes()
 
 
+@pytest.mark.parametrize("name", [name for name in OPERATORS if OPERATORS[name].kernel])
+def test_sixteen_threads_of_python(name):
+    case = OPERATORS[name].cases[0]
+    arrays = case.arrays(5)
+
+    def call(_):
+        with refnorm.lane("kernel"):  # a lane belongs to the thread that asks for it
+            ys = outputs(OPERATORS[name].function(*arrays, **case.options))
+        return [np.asarray(y).tobytes() for y in ys]
+
+    wanted = call(0)
+    with ThreadPoolExecutor(16) as pool:
+        assert all(bits == wanted for bits in pool.map(call, range(320)))
+
+
+CALLS = int(os.environ.get("REFNORM_TEST_CALLS", 1000))  # more of them by hand
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATORS if OPERATORS[name].kernel])
+def test_memory_is_flat_over_many_calls(name):
+    assert growth(name, CALLS) < 2**18
+
+
+def growth(name, n):
+    """Return by how many bytes this process grows over `n` calls and gradients, after as many as fill its caches."""
+    case = OPERATORS[name].cases[0]
+    arrays = case.arrays(5)
+    before = 0
+    with refnorm.lane("kernel"):
+        for i in range(n + 200):
+            ys = outputs(OPERATORS[name].function(*arrays, **case.options))
+            if OPERATORS[name].gradient:
+                ys = tuple(y for y in ys if not isinstance(y, int))  # a count has no cotangent
+                OPERATORS[name].gradient(ys if len(ys) > 1 else ys[0], *arrays, **case.options)
+            if i == 200:
+                before = resident()
+    return resident() - before
+
+
+def resident():
+    try:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except FileNotFoundError:
+        pytest.skip("memory is read from /proc")
+
+
+def test_a_leak_is_found_out(monkeypatch):
+    kept = []
+    monkeypatch.setattr(OPERATORS["rms_norm"], "function", lambda x, **_: kept.append(np.ones(2**12)) or x)
+    monkeypatch.setattr(OPERATORS["rms_norm"], "gradient", None)
+    assert growth("rms_norm", CALLS) > 2**18
+
+
 CODE = """
 import os, sys, numpy as np, refnorm
 x = np.random.default_rng(0).normal(size=(2048, 1024)).astype("float32")
@@ -87,6 +141,63 @@ child = os.fork()
 if child == 0:
     os._exit(0 if np.array_equal(refnorm.norm.layer_norm(x), wanted) else 7)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("done")
+"""
+FORK_FIRST = """
+first = os.getpid()
+for _ in range(3):  # a child of a child, each after use
+    child = os.fork()
+    if child:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        break
+    assert np.array_equal(refnorm.norm.layer_norm(x), wanted)
+if os.getpid() == first:
+    print("done", flush=True)
+os._exit(0)
+"""
+FORK_IN_USE = """
+import threading
+stop = threading.Event()
+def busy():
+    while not stop.is_set():
+        refnorm.norm.layer_norm(x)
+callers = [threading.Thread(target=busy) for _ in range(3)]
+for t in callers: t.start()
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(refnorm.norm.layer_norm(x), wanted) else 7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+stop.set()
+for t in callers: t.join()
+print("done")
+"""
+STARTED = """
+import multiprocessing
+with multiprocessing.get_context({!r}).Pool(2) as pool:  # the child imports refnorm anew
+    for y in pool.map(refnorm.norm.layer_norm, [x, x, x]):
+        assert np.array_equal(y, wanted)
+print("done")
+"""
+MID_CALL = """
+import threading, time
+def busy():
+    while True:
+        refnorm.norm.layer_norm(x)
+for _ in range(3): threading.Thread(target=busy, daemon=True).start()
+time.sleep(0.3)
+print("done", flush=True)
+"""
+INTERRUPTED = """
+import signal, threading, time
+big = np.ones((65536, 1024), "float32")
+threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    while True:
+        refnorm.norm.layer_norm(big)
+except KeyboardInterrupt:
+    pass
+assert np.array_equal(refnorm.norm.layer_norm(x), wanted)  # the pool is none the worse
 print("done")
 """
 AT_EXIT = """
@@ -108,11 +219,28 @@ print("done")
     "tail",
     [
         pytest.param(FORK, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")),
+        pytest.param(FORK_FIRST, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")),
+        pytest.param(FORK_IN_USE, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")),
+        STARTED.format("spawn"),
+        pytest.param(STARTED.format("forkserver"), marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")),
         AT_EXIT.format(early=False),
         AT_EXIT.format(early=True),
+        MID_CALL,
+        pytest.param(INTERRUPTED, marks=pytest.mark.skipif(os.name == "nt", reason="no signals as meant here")),
         WORKER,
     ],
-    ids=["fork", "exit", "shutdown", "from a worker"],
+    ids=[
+        "fork",
+        "fork of a fork",
+        "fork in use",
+        "spawn",
+        "forkserver",
+        "exit",
+        "shutdown",
+        "exit in mid-call",
+        "interrupt",
+        "from a worker",
+    ],
 )
 def test_nothing_hangs(tail):
     done = subprocess.run(

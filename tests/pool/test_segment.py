@@ -110,3 +110,11 @@ def test_torch_shares_the_gradient_of_equal_members(torch):
     y.backward()
     assert x.grad.tolist() == [[0.5], [0.5]]
     assert segment_pool_vjp(np.ones((1, 1)), np.ones((2, 1)), np.zeros(2, int), segments=1, reduce="max")[1] == 0
+
+
+@pytest.mark.parametrize("lane", ["formula", "kernel"])
+def test_the_gradient_of_no_columns_is_empty(lane):
+    """The kernel lane once divided by the number of columns to count the rows."""
+    with refnorm.lane(lane):
+        assert segment_pool_vjp(np.ones((3, 0)), np.ones((5, 0)), np.zeros(5, int), segments=3).shape == (5, 0)
+        assert segment_pool_vjp(np.ones((3, 0)), np.ones((5, 0)), np.zeros(5, int), segments=3, reduce="max").size == 0
