@@ -3,10 +3,11 @@
 A call starts from a written case; its sizes, dtype, values, strides, options and gradient are then changed at random.
 Both lanes must refuse it with the same kind of error, or give answers alike. Answers of half types and float32 may be
 one unit in the last place apart, or 2**-44 of the largest number; float64 2**-40 of it (the suite holds it to its
-condition). Gradients, in which large terms cancel, are measured against the largest number, of the cotangent too, or 1;
-with NaN or infinities in the call they need only come back, and what the formula makes NaN is not compared: it has
-multiplied by the zero of a branch that the kernel does not take. Indices out of range the kernel refuses; the formula
-leaves them to its library. What no lane should do is printed with the number of its call, and the run ends with 1.
+condition). Gradients, in which large terms cancel, are measured against the largest number, or the cotangent's times
+those of the parameters; with NaN or infinities in the call they need only come back, and what the formula makes NaN is
+not compared: it has multiplied by the zero of a branch that the kernel does not take. Indices out of range the kernel
+refuses; the formula leaves them to its library. What no lane should do is printed with the number of its call, and the
+run ends with 1.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def one(family: str, i: int, seed: int) -> str:
     if gradient and not all(np.isfinite(a.astype("float64")).all() for b in arrays for a in flat(b) if is_float(a)):
         return "answered"
     for y, w in zip(flat(got), flat(wanted), strict=True):
-        complaint = unlike(y, w, dtype, gradient and max(1.0, *(largest(g) for g in flat(arrays[0]))))
+        complaint = unlike(y, w, dtype, gradient and size_of_terms(*arrays))
         assert complaint is None, f"{where}: {complaint}"
     return "answered"
 
@@ -118,6 +119,14 @@ def too_large(answer) -> bool:
 
 def flat(answer) -> list:
     return [y for y in outputs(answer) if y is not None and not isinstance(y, int)]
+
+
+def size_of_terms(cotangent, x, *parameters) -> float:
+    """Return how large the terms of a gradient may be that cancel: cotangents times parameters; 1 at least."""
+    size = max(1.0, *(largest(g) for g in flat(cotangent)))
+    for a in flat(parameters):
+        size *= max(1.0, largest(a)) if is_float(a) else 1.0
+    return size
 
 
 def largest(a) -> float:
