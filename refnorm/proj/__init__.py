@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = later(
             "walsh_hadamard_transform_vjp",
         ],
         "head": ["feature_weighting_profile", "fixed_reweighting_head", "matryoshka_prefix_logits", "projection_head"],
+        "intrinsic": ["structure_aware_subspace"],
         "lora": [
             "generated_low_rank_delta",
             "lora_linear",

@@ -320,12 +320,15 @@ def fastfood_project(x, signs, permutation, gains, /, *, output_size=None, out=N
         y = run(kernels.fastfood_project, x, signs, at, gains, lot, room, out=out, shape=shape, units=units)
     else:
         wide, s, g = widen(xp, x, signs, gains)
-        spare = roomy(x, wide)
-        # over their root mean square and in two steps of n^-1/2, so that nothing overflows on the way
-        g = g / root_mean_square(xp, g, 0.0, roomy=spare)
-        w = transform(xp, padded(xp, wide, s) * s, n**-0.5, roomy=spare)
-        y = transform(xp, xp.take(w, permutation, axis=-1) * g, size**-0.5, roomy=spare)[..., :size]
+        y = mixed(xp, wide, s, permutation, g, size, roomy=roomy(x, wide))
     return give_back(xp, y, x, out=out)
+
+
+def mixed(xp, x, signs, permutation, gains, size, *, roomy):
+    """Return the whole chain; gains over their root mean square, in two steps of n^-1/2, so that nothing overflows."""
+    gains = gains / root_mean_square(xp, gains, 0.0, roomy=roomy)
+    w = transform(xp, padded(xp, x, signs) * signs, signs.shape[0] ** -0.5, roomy=roomy)
+    return transform(xp, xp.take(w, permutation, axis=-1) * gains, size**-0.5, roomy=roomy)[..., :size]
 
 
 @gradient(fastfood_project)

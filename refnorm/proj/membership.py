@@ -36,8 +36,9 @@ LEAST = 1e-3  # of the mean distance: umap-learn's MIN_K_DIST_SCALE
 JOINED = 1e-5  # umap-learn's SMOOTH_K_TOLERANCE, below which nothing is put between two distances
 
 
-def nearest(xp, d, connectivity):
-    """Return of each row the distance that has a membership of 1 still: of so many that are not 0, or the farthest."""
+def beyond(xp, d, connectivity):
+    """Return how far beyond the last distance with a membership of 1 each is: that of so many that are not 0, or the
+    farthest. What lies between two distances is taken off in two steps, and never rounded itself."""
     near = xp.sort(d, axis=-1)
     n, none = d.shape[-1], xp.sum(xp.astype(near <= 0, xp.arange(1, device=device(d)).dtype), axis=-1, keepdims=True)
 
@@ -47,12 +48,11 @@ def nearest(xp, d, connectivity):
 
     whole = math.floor(connectivity)
     part = connectivity - whole
-    if whole == 0:
-        few = part * positive(0)
-    else:
-        few = positive(whole - 1)
-        few = few + part * (positive(whole) - few) if part > JOINED else few
-    return xp.where(n - none >= math.ceil(connectivity), few, near[..., -1:])
+    last = positive(whole - 1) if whole else xp.zeros_like(near[..., -1:])
+    more = part * (positive(whole) - last) if not whole or part > JOINED else xp.zeros_like(last)
+    enough = n - none >= math.ceil(connectivity)
+    gaps = (d - xp.where(enough, last, near[..., -1:])) - xp.where(enough, more, xp.zeros_like(more))
+    return xp.where(gaps < 0, xp.zeros_like(gaps), gaps)
 
 
 def rate(xp, gaps, target, *, roomy):
@@ -143,8 +143,7 @@ def smooth_knn_membership(x, /, *, connectivity=1.0, scale=1.0):
     far = xp.max(d, axis=-1, keepdims=True)
     # scale is free: from 1 to 2, so that denormals do not lose digits on the way
     d = d / 2 ** xp.floor(xp.log2(xp.where(far == 0, xp.ones_like(far), far)))
-    gaps = d - nearest(xp, d, connectivity)
-    gaps = xp.where(gaps < 0, xp.zeros_like(gaps), gaps)
+    gaps = beyond(xp, d, connectivity)
     target, least = scale * math.log2(k), LEAST * mean(xp, d, roomy=spare)
     if target >= k - 1:
         return give_back(xp, 1 + 0 * gaps, x)
