@@ -96,7 +96,7 @@ CALLS = int(os.environ.get("REFNORM_TEST_CALLS", 1000))  # more of them by hand
 
 @pytest.mark.parametrize("name", [name for name in OPERATORS if OPERATORS[name].kernel])
 def test_memory_is_flat_over_many_calls(name):
-    assert growth(name, CALLS) < 2**18
+    assert any(growth(name, CALLS) < 2**18 for _ in range(3))  # a leak grows every time, a cache elsewhere once
 
 
 def growth(name, n):
@@ -127,7 +127,7 @@ def test_a_leak_is_found_out(monkeypatch):
     kept = []
     monkeypatch.setattr(OPERATORS["rms_norm"], "function", lambda x, **_: kept.append(np.ones(2**12)) or x)
     monkeypatch.setattr(OPERATORS["rms_norm"], "gradient", None)
-    assert growth("rms_norm", CALLS) > 2**18
+    assert all(growth("rms_norm", CALLS) > 2**18 for _ in range(3))
 
 
 CODE = """
